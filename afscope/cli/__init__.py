@@ -1,0 +1,1 @@
+"""typer commands: wiring only."""

@@ -1,0 +1,1 @@
+"""DuckDB session, analyzer catalog, attribution, verdict."""

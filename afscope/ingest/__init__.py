@@ -1,0 +1,1 @@
+"""Captures from dumps that were made elsewhere."""

@@ -1,0 +1,1 @@
+"""Captures on disk: schema, writer, reader, follow, pack, verify, recover."""

@@ -1,0 +1,1 @@
+"""The terminal UI: one screen per file, app.py only wires."""
