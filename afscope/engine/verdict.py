@@ -1,0 +1,134 @@
+"""From claims and attribution to findings, roles and the verdict."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from afscope.engine.claims import Claim
+from afscope.engine.header import AnalyzerFile, Texts
+from afscope.model.clock import SECOND, Micros
+from afscope.model.finding import Cost, Evidence, Finding, Gap, Role, Severity
+
+# A root cause costs at least this share of the waiting and this many task-seconds, or it killed work.
+ROOT_SHARE, ROOT_SECONDS = 0.05, 60.0
+EVIDENCE_KEPT = 8
+_SEVERITIES = list(Severity)
+
+
+def fill(template: str, params: Mapping[str, Any]) -> str:
+    """`{name}` from params; nothing else is interpreted, so hostile names stay harmless. Lists are joined."""
+    return re.sub(r"\{(\w+)\}", lambda m: _word(params.get(m.group(1))), template)
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "?"
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}"
+    return str(value)
+
+
+def texts(file: AnalyzerFile, lang: str) -> Texts:
+    """An analyzer's texts in a language, English where it has none."""
+    return file.header.text.get(lang) or file.header.text.get("en") or Texts()
+
+
+def findings(
+    claims: Iterable[Claim],
+    seconds: Mapping[tuple[str, str, str, str], Micros],
+    total: float,
+    gaps: Sequence[Gap],
+    lang: str,
+) -> list[Finding]:
+    """One finding per claim instance, root causes first, then by cost."""
+    instances: dict[tuple[str, str, str, str], list[Claim]] = defaultdict(list)
+    for claim in claims:
+        instances[claim.instance].append(claim)
+    found = [_finding(group, seconds.get(key, 0) / SECOND, total, gaps, lang) for key, group in instances.items()]
+    return sorted(_explained(found, claims_by_id(instances)), key=_order)
+
+
+def claims_by_id(instances: Mapping[tuple[str, str, str, str], Sequence[Claim]]) -> dict[str, Claim]:
+    """A claim per finding id, for its header."""
+    return {_identity(key): group[0] for key, group in instances.items()}
+
+
+def _identity(key: tuple[str, str, str, str]) -> str:
+    return ":".join(part for part in key if part)
+
+
+def _finding(group: Sequence[Claim], waiting: float, total: float, gaps: Sequence[Gap], lang: str) -> Finding:
+    # the longest window speaks for the instance
+    leading = max(group, key=lambda claim: (claim.end - claim.start, claim.confidence))
+    header, words = leading.file.header, texts(leading.file, lang)
+    start, end = min(c.start for c in group), max(c.end for c in group)
+    cost = Cost(
+        round(waiting, 3),
+        round(sum(c.lost_task_seconds for c in group), 3),
+        round(sum(c.idle_pod_seconds for c in group), 3),
+    )
+    return Finding(
+        id=_identity(leading.instance),
+        cause=header.id,
+        stage=header.stage,
+        component=leading.component,
+        target=leading.target,
+        subject=leading.subject,
+        severity=header.severity,
+        role=_role(leading, cost, total),
+        title=fill(words.title, leading.params),
+        detail=fill(words.detail, leading.params),
+        remedy=fill(words.remedy, leading.params),
+        docs=f"docs/causes/{header.id}{'.zh' if lang == 'zh' else ''}.md",
+        started_at=start,
+        ended_at=end,
+        confidence=round(leading.confidence * (1 - 0.5 * _hole(header.needs, start, end, gaps)), 3),
+        cost=cost,
+        evidence=_evidence(leading, group),
+    )
+
+
+def _evidence(leading: Claim, group: Sequence[Claim]) -> tuple[Evidence, ...]:
+    ordered = [*leading.evidence, *(e for c in group if c is not leading for e in c.evidence)]
+    return tuple(dict.fromkeys(ordered))[:EVIDENCE_KEPT]
+
+
+def _role(claim: Claim, cost: Cost, total: float) -> Role:
+    waiting = cost.waiting_task_seconds
+    if claim.file.header.ordinary:
+        return Role.OBSERVATION
+    if cost.lost_task_seconds > 0 or (waiting >= ROOT_SECONDS and waiting >= ROOT_SHARE * total):
+        return Role.ROOT_CAUSE
+    return Role.CONTRIBUTING if waiting >= 1 else Role.OBSERVATION
+
+
+def _hole(needs: Sequence[str], start: Micros, end: Micros, gaps: Sequence[Gap]) -> float:
+    """Largest share of the window that a gap of a needed source covers."""
+    length = max(1, end - start)
+    holes = [min(g.to_ts, end) - max(g.from_ts, start) for g in gaps if g.source in needs]
+    return min(1.0, max(0, sum(h for h in holes if h > 0)) / length)
+
+
+def _explained(found: list[Finding], claims: Mapping[str, Claim]) -> list[Finding]:
+    """A root cause that makes another finding inevitable explains it: the other becomes a symptom."""
+    roots = [f for f in found if f.role is Role.ROOT_CAUSE]
+    out = []
+    for finding in found:
+        by = [r.id for r in roots if r.id != finding.id and finding.cause in claims[r.id].file.header.explains and _meet(r, finding)]
+        if by and finding.role is not Role.OBSERVATION:
+            finding = msgspec.structs.replace(finding, role=Role.SYMPTOM, explained_by=tuple(by))  # noqa: PLW2901
+        out.append(finding)
+    return out
+
+
+def _meet(a: Finding, b: Finding) -> bool:
+    same = not a.target or not b.target or a.target == b.target
+    return same and a.started_at <= b.ended_at and b.started_at <= a.ended_at
+
+
+def _order(finding: Finding) -> tuple[int, float, int, str]:
+    price = finding.cost.waiting_task_seconds + finding.cost.lost_task_seconds
+    return (list(Role).index(finding.role), -price, _SEVERITIES.index(finding.severity), finding.id)

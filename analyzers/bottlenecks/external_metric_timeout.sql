@@ -1,0 +1,81 @@
+-- ---
+-- id = "external_metric_timeout"
+-- stage = "metric"
+-- holds = ["metric", "decide"]
+-- binds = "target"
+-- component = "keda-metrics-apiserver"
+-- also = ["keda-operator", "metadata-db", "aggregation"]
+-- severity = "critical"
+-- needs = ["task_instances", "scaledobjects", "hpas"]
+-- uses = ["events", "apiservices", "polls", "workloads"]
+-- explains = ["metric_unavailable", "replicas_below_demand", "tasks_waiting"]
+-- params.start = "1970-01-01"
+-- params.end = "1970-01-01"
+-- [text.en]
+-- title = "The HPA of {target} got no metric for {seconds} s: {hop} did not answer"
+-- detail = "{reports} failed request(s) on record. Hop: {why}. Meanwhile the HPA keeps the last size and never goes up."
+-- remedy = "{fix}"
+-- [text.zh]
+-- title = "{target} 的 HPA 有 {seconds} 秒拿不到指标：{hop} 没有应答"
+-- detail = "记录到 {reports} 次失败的请求。环节判断：{why}。在此期间 HPA 保持原有副本数，不会扩容。"
+-- remedy = "检查 {hop} 的 Pod 与日志（卡死、OOM、CPU 限流、网络策略、证书），重启后确认 APIService v1beta1.external.metrics.k8s.io 恢复 Available；KEDA 与元数据库的连接应设置超时。"
+-- ---
+-- An answer that is an error (the operator said what went wrong) is trigger_query_error or trigger_auth_failure.
+WITH silent AS (
+    SELECT m.* FROM metric_trouble m
+    WHERE regexp_matches(array_to_string(m.messages, ' '), 'currently unable to handle the request|did not complete within|unable to return a response in the time|context deadline exceeded|timeout while waiting to establish|code = (Unavailable|DeadlineExceeded)')
+),
+heart AS (
+    SELECT s.target, s.from_at, t.polling_interval_s,
+        count(DISTINCT o.last_active_time) FILTER (WHERE o.last_active_time BETWEEN s.from_at AND s.to_at) AS beats,
+        max(o.last_active_time) FILTER (WHERE o.last_active_time <= s.to_at) AS last_beat,
+        bool_or(o.active_status = 'True' AND o.seen_at <= s.to_at) AS was_active
+    FROM silent s JOIN targets t ON t.target = s.target JOIN scaledobjects o ON o.uid = t.scaledobject_uid
+    GROUP BY ALL
+),
+api AS (
+    SELECT s.target, s.from_at, min(a.seen_at) AS ts, arg_min(a.available_reason, a.seen_at) AS reason, arg_min(a.available_message, a.seen_at) AS message, any_value(a.name) AS name
+    FROM silent s JOIN apiservices a ON a.name LIKE '%external.metrics.k8s.io' AND a.available_status = 'False' AND a.seen_at BETWEEN s.from_at - INTERVAL 35 SECOND AND s.to_at
+    GROUP BY ALL
+),
+db AS (
+    SELECT s.target, s.from_at, count(*) FILTER (WHERE p.outcome <> 'ok' OR p.duration_ms > 2000) AS bad, min(p.ts) FILTER (WHERE p.outcome <> 'ok' OR p.duration_ms > 2000) AS ts,
+        sum(p.duration_ms) FILTER (WHERE p.outcome <> 'ok' OR p.duration_ms > 2000) / 1000.0 AS bad_s
+    FROM silent s JOIN polls p ON p.ts BETWEEN s.from_at AND s.to_at GROUP BY ALL
+),
+judged AS (
+    SELECT s.*, date_diff('millisecond', s.from_at, s.to_at) / 1000.0 AS seconds, h.beats, h.last_beat, h.polling_interval_s, a.ts AS api_ts, a.reason AS api_reason, a.message AS api_message, a.name AS api_name, d.bad, d.ts AS db_ts,
+        CASE
+            WHEN coalesce(d.bad_s, 0) > 0.3 * date_diff('millisecond', s.from_at, s.to_at) / 1000.0 THEN 'metadata-db'
+            WHEN a.reason IN ('ServiceNotFound', 'ServicePortError', 'ServiceAccessError') THEN 'aggregation'
+            WHEN a.ts IS NOT NULL THEN 'keda-metrics-apiserver'
+            -- KEDA rewrites lastActiveTime at every healthy poll of an active trigger: half of the beats is generous
+            WHEN h.was_active AND h.beats < 0.5 * date_diff('millisecond', s.from_at, s.to_at) / 1000.0 / h.polling_interval_s THEN 'keda-operator'
+            ELSE 'keda-metrics-apiserver'
+        END AS hop
+    FROM silent s
+    LEFT JOIN heart h ON h.target = s.target AND h.from_at = s.from_at
+    LEFT JOIN api a ON a.target = s.target AND a.from_at = s.from_at
+    LEFT JOIN db d ON d.target = s.target AND d.from_at = s.from_at
+)
+SELECT from_at AS started_at, to_at AS ended_at, target, target AS subject, hop AS component,
+    {'target': target, 'seconds': CAST(round(seconds) AS BIGINT), 'reports': reports, 'hop': hop,
+     'why': CASE hop
+        WHEN 'metadata-db' THEN 'the metadata DB failed or delayed ' || bad || ' of our own polls in the same time'
+        WHEN 'aggregation' THEN 'the APIService is not served: ' || api_reason
+        WHEN 'keda-operator' THEN 'the operator wrote lastActiveTime ' || beats || ' times where one per ' || polling_interval_s || ' s is due, while the APIService stayed available'
+        ELSE CASE WHEN api_ts IS NULL THEN '' ELSE 'the APIService was unavailable (' || api_reason || '); ' END || 'the operator kept polling the database (' || coalesce(beats, 0) || ' beats of lastActiveTime)'
+        END,
+     'fix': CASE hop
+        WHEN 'metadata-db' THEN 'Find what locks or slows the metadata DB (pg_stat_activity, long transactions); give the trigger''s connection a statement_timeout.'
+        WHEN 'aggregation' THEN 'Restore the Service and endpoints behind v1beta1.external.metrics.k8s.io.'
+        WHEN 'keda-operator' THEN 'Look at the keda-operator pod: hang, OOM, CPU throttling, leader lease operator.keda.sh; restart it; a connect_timeout and statement_timeout in the trigger''s connection keep a slow database from hanging it.'
+        ELSE 'Look at the keda-metrics-apiserver pod: hang, OOM, CPU throttling, network policy on 6443, certificates; restart it and check that APIService v1beta1.external.metrics.k8s.io is Available.'
+        END} AS params,
+    CASE WHEN api_ts IS NOT NULL OR hop IN ('keda-operator', 'metadata-db') THEN 0.95 ELSE 0.7 END AS confidence,
+    evidence[1:3]
+    || CASE WHEN api_ts IS NULL THEN [] ELSE [{'table': 'apiservices', 'ts': api_ts, 'key': api_name, 'text': 'Available=False ' || api_reason || ': ' || api_message}] END
+    || CASE WHEN hop = 'metadata-db' THEN [{'table': 'polls', 'ts': db_ts, 'key': 'metadata DB', 'text': bad || ' polls failed or slow'}]
+        WHEN last_beat IS NULL THEN []
+        ELSE [{'table': 'scaledobjects', 'ts': last_beat, 'key': target, 'text': 'lastActiveTime moved ' || beats || ' times in ' || round(seconds) || ' s (pollingInterval ' || polling_interval_s || ' s)'}] END AS evidence
+FROM judged
