@@ -1,0 +1,192 @@
+"""Commands that explain a capture: analyze, timeline, waits, sql."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from afscope.cli.options import (
+    EXPLAIN,
+    Analyzers,
+    CapturePath,
+    Lang,
+    Since,
+    Targets,
+    Until,
+    Zone,
+    choice,
+    language,
+    moment,
+    people,
+)
+from afscope.cli.output import emit, to_csv, to_json, to_jsonl
+from afscope.errors import GateTripped, UsageError
+
+if TYPE_CHECKING:
+    from afscope.engine.investigation import Investigation
+    from afscope.model.finding import Analysis
+
+GATES = ("critical", "high", "medium", "low")
+
+
+@contextmanager
+def investigation(
+    capture: Path,
+    lang: str,
+    targets: Sequence[str] | None = None,
+    analyzers: Sequence[Path] | None = None,
+    since: str = "",
+    until: str = "",
+) -> Iterator["Investigation"]:
+    """An open investigation, closed at the end. Raises UsageError and CaptureError."""
+    start, end = moment("--since", since), moment("--until", until)
+    if start is not None and end is not None and start >= end:
+        raise UsageError("--since is not before --until")
+
+    from afscope.engine.investigation import Investigation
+
+    opened = Investigation.open(
+        capture, lang=lang, targets=tuple(targets or ()), analyzers=tuple(analyzers or ()), since=start, until=end
+    )
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def gate(analysis: "Analysis", threshold: str) -> None:
+    """Raises GateTripped when a root cause or contributing finding is at least as severe as `threshold`."""
+    from afscope.model.finding import Role
+
+    bad = GATES[: GATES.index(threshold) + 1]
+    tripped = [
+        finding
+        for finding in analysis.findings
+        if finding.role in (Role.ROOT_CAUSE, Role.CONTRIBUTING) and finding.severity.value in bad
+    ]
+    if tripped:
+        causes = ", ".join(dict.fromkeys(finding.cause for finding in tripped))
+        raise GateTripped(f"--fail-on {threshold}: {len(tripped)} finding(s) at or above it: {causes}")
+
+
+def analyze(
+    capture: CapturePath,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="table|json|jsonl|markdown")] = "table",
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            metavar="critical|high|medium|low", help="Exit 1 on a root cause or contributing finding this severe."
+        ),
+    ] = "",
+    lang: Lang = "",
+    target: Targets = None,
+    analyzers: Analyzers = None,
+    since: Since = "",
+    until: Until = "",
+    tz: Zone = "UTC",
+) -> None:
+    """The verdict: who is to blame, since when, what it cost, what to change."""
+    choice("--output", output, ("table", "json", "jsonl", "markdown"))
+    if fail_on:
+        choice("--fail-on", fail_on, GATES)
+    who = people(tz, lang)
+    with investigation(capture, who.lang, target, analyzers, since, until) as opened:
+        analysis = opened.analysis
+    if output in ("json", "jsonl"):
+        from afscope.cli.documents import analysis_document, analysis_lines
+
+        emit(to_json(analysis_document(analysis)) if output == "json" else to_jsonl(analysis_lines(analysis)))
+    elif output == "markdown":
+        from afscope.cli.markdown import markdown
+
+        emit(markdown(analysis, who))
+    else:
+        from afscope.cli.verdict_view import verdict_text
+
+        emit(verdict_text(analysis, who))
+    if fail_on:
+        gate(analysis, fail_on)
+
+
+def timeline(
+    capture: CapturePath,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="table|json|csv")] = "table",
+    lang: Lang = "",
+    target: Targets = None,
+    since: Since = "",
+    until: Until = "",
+    tz: Zone = "UTC",
+) -> None:
+    """The scaling timeline: episodes, each stage with its time and its author."""
+    choice("--output", output, ("table", "json", "csv"))
+    who = people(tz, lang)
+    with investigation(capture, who.lang, target, None, since, until) as opened:
+        episodes = opened.timeline()
+    from afscope.cli.timeline_view import CSV_COLUMNS, timeline_rows, timeline_text
+
+    if output == "json":
+        from afscope.cli.documents import timeline_document
+
+        emit(to_json(timeline_document(episodes)))
+    elif output == "csv":
+        emit(to_csv(CSV_COLUMNS, timeline_rows(episodes)))
+    else:
+        emit(timeline_text(episodes, who))
+
+
+def waits(
+    capture: CapturePath,
+    by: Annotated[str, typer.Option(metavar="dag|queue|pool|task", help="How table and CSV group attempts.")] = "dag",
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="table|json|csv", help="JSON lists every attempt, whatever --by.")
+    ] = "table",
+    lang: Lang = "",
+    target: Targets = None,
+    analyzers: Analyzers = None,
+    since: Since = "",
+    until: Until = "",
+) -> None:
+    """Where each task's wait went, stage by stage and cause by cause."""
+    choice("--output", output, ("table", "json", "csv"))
+    from afscope.cli.waits_view import CSV_COLUMNS, GROUPS, grouped, waits_rows, waits_text
+
+    choice("--by", by, GROUPS)
+    with investigation(capture, language(lang), target, analyzers, since, until) as opened:
+        attempts = opened.waits()
+    if output == "json":
+        from afscope.cli.documents import waits_document
+
+        emit(to_json(waits_document(attempts)))
+    elif output == "csv":
+        emit(to_csv(CSV_COLUMNS, waits_rows(grouped(attempts, by))))
+    else:
+        emit(waits_text(grouped(attempts, by)))
+
+
+def sql(
+    capture: CapturePath,
+    query: Annotated[str, typer.Argument(help="One statement; without it: stdin, or a shell on a terminal.")] = "",
+    output: Annotated[str, typer.Option("--output", "-o", metavar="table|json|jsonl|csv")] = "table",
+) -> None:
+    """DuckDB over the capture's tables and the analyzers' facts, read-only and locked down."""
+    from afscope.cli.query import FORMATS, formatted, shell
+
+    choice("--output", output, FORMATS)
+    interactive = not query and sys.stdin.isatty()
+    statement = query or ("" if interactive else sys.stdin.read())
+    if not interactive and not statement.strip():
+        raise UsageError("no query", 'afscope sql CAPTURE "SELECT …", or a query on stdin')
+    with investigation(capture, "en") as opened:
+        if interactive:
+            shell(opened.sql, output)
+        else:
+            emit(formatted(opened.sql(statement), output))
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    for command in (analyze, timeline, waits, sql):
+        app.command(rich_help_panel=EXPLAIN)(command)

@@ -1,0 +1,67 @@
+"""`analyze -o markdown`: the verdict as it goes into a ticket or a pull request."""
+
+from collections.abc import Iterator
+
+from afscope.cli.options import People
+from afscope.cli.output import plain
+from afscope.cli.verdict_view import facts, headline, signature, state_word, unassessed, with_role
+from afscope.cli.words import word
+from afscope.model.finding import Analysis, Finding, Role
+
+_SPECIAL = str.maketrans({char: "\\" + char for char in "\\`*_[]<>#|"})
+
+
+def markdown(analysis: Analysis, who: People) -> str:
+    """The whole analysis as GitHub-flavoured Markdown."""
+    return "\n".join(_lines(analysis, who)) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text from a capture as one line that Markdown takes literally."""
+    return plain(text).translate(_SPECIAL)
+
+
+def _lines(analysis: Analysis, who: People) -> Iterator[str]:
+    yield f"# {word(who.lang, 'verdict')}: {state_word(analysis, who)}"
+    yield f"\n{escape(analysis.verdict.summary)}\n\n_{escape(headline(analysis, who))}_"
+    for role in Role:
+        found = with_role(analysis.findings, role)
+        if found:
+            yield f"\n## {word(who.lang, role.value)}"
+        for finding in found:
+            yield from _finding(finding, who)
+    yield from _components(analysis, who)
+    yield from _rest(analysis, who)
+
+
+def _finding(finding: Finding, who: People) -> Iterator[str]:
+    yield f"\n### {escape(finding.title)}\n\n{escape(signature(finding, who))}\n"
+    for label, text in facts(finding, who):
+        if text:
+            yield f"- **{label}**: {escape(text)}" if label else f"{escape(text)}\n"
+
+
+def _components(analysis: Analysis, who: People) -> Iterator[str]:
+    if not analysis.verdict.components:
+        return
+    yield f"\n## {word(who.lang, 'components')}\n\n| | | | |\n|---|---|---|---|"
+    for item in analysis.verdict.components:
+        cells = (word(who.lang, item.ruling.value), item.component, item.target, item.because)
+        yield f"| {' | '.join(escape(cell) for cell in cells)} |"
+
+
+def _rest(analysis: Analysis, who: People) -> Iterator[str]:
+    marks = {True: "yes", False: "no", None: "unknown"}
+    if analysis.verdict.conditions:
+        yield f"\n## {word(who.lang, 'conditions')}\n"
+        for item in analysis.verdict.conditions:
+            yield f"- **{word(who.lang, marks[item.ok])}** {escape(item.condition)}: {escape(item.because)}"
+    if analysis.not_assessed:
+        yield f"\n## {word(who.lang, 'missing')}\n"
+        for needs, causes in unassessed(analysis):
+            yield f"- {word(who.lang, 'needs')} {escape(needs)}: {escape(', '.join(causes))}"
+    if analysis.gaps:
+        yield f"\n## {word(who.lang, 'gaps')}\n"
+        for gap in analysis.gaps:
+            span = f"{who.full(gap.from_ts)} – {who.full(gap.to_ts)}"
+            yield f"- {span} {escape(gap.source)}: {escape(gap.reason)}"

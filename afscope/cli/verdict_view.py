@@ -1,0 +1,191 @@
+"""`analyze` for people: the verdict first, then who did it, who did not, and what nobody can tell."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from afscope.cli.options import People, duration
+from afscope.cli.output import plain, rendered
+from afscope.cli.words import word
+from afscope.model.finding import Analysis, Evidence, Finding, Role, Ruling
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_SHOWN_EVIDENCE = 3
+_FULL_ROLES = (Role.ROOT_CAUSE, Role.CONTRIBUTING)
+_BRIEF_ROLES = (Role.SYMPTOM, Role.OBSERVATION)
+_RULING_STYLE = {Ruling.GUILTY: "bold red", Ruling.NOT_GUILTY: "green", Ruling.NOT_ASSESSED: "dim"}
+
+
+def verdict_text(analysis: Analysis, who: People) -> str:
+    """The whole analysis as text for a terminal."""
+    return rendered(lambda console: _draw(console, analysis, who))
+
+
+def headline(analysis: Analysis, who: People) -> str:
+    """Which capture, when and how long."""
+    capture = analysis.capture
+    length = duration((capture.ended_at - capture.started_at) / 1e6)
+    cluster = f" · {plain(capture.cluster)}" if capture.cluster else ""
+    return f"{plain(capture.id)}{cluster} · {who.full(capture.started_at)} · {length}"
+
+
+def state_word(analysis: Analysis, who: People) -> str:
+    """Healthy, not healthy, or cannot tell."""
+    return word(who.lang, {True: "healthy", False: "unhealthy", None: "unknown"}[analysis.verdict.healthy])
+
+
+def cost_text(finding: Finding, who: People) -> str:
+    """The parts of the cost that are not zero; empty when it cost nothing."""
+    cost = finding.cost
+    parts = ((cost.waiting_task_seconds, "waiting"), (cost.lost_task_seconds, "lost"), (cost.idle_pod_seconds, "idle"))
+    return ", ".join(f"{seconds:.0f} {word(who.lang, name)}" for seconds, name in parts if seconds >= 0.5)
+
+
+def evidence_lines(rows: Sequence[Evidence], who: People) -> Iterator[str]:
+    """The first rows, one line each, and how many more there are in the JSON."""
+    for row in rows[:_SHOWN_EVIDENCE]:
+        yield f"{row.table} {who.clock(row.ts)} {plain(row.key)}: {plain(row.text)}"
+    if len(rows) > _SHOWN_EVIDENCE:
+        yield f"+ {len(rows) - _SHOWN_EVIDENCE} {word(who.lang, 'more')} (-o json)"
+
+
+def facts(finding: Finding, who: People) -> Iterator[tuple[str, str]]:
+    """Label and text of what is worth saying about a finding below its title."""
+    yield "", plain(finding.detail)
+    yield word(who.lang, "do"), plain(finding.remedy)
+    yield word(who.lang, "cost"), cost_text(finding, who)
+    for line in evidence_lines(finding.evidence, who):
+        yield word(who.lang, "evidence"), line
+    for line in evidence_lines(finding.counter_evidence, who):
+        yield word(who.lang, "against"), line
+    yield word(who.lang, "docs"), plain(finding.docs)
+
+
+def signature(finding: Finding, who: People) -> str:
+    """The machine-readable side of a finding on one line."""
+    span = f"{who.clock(finding.started_at)}–{who.clock(finding.ended_at)}"
+    names = " · ".join(
+        plain(part)
+        for part in (finding.cause, finding.component, finding.stage, finding.severity.value, finding.target)
+        if part
+    )
+    return f"{names} · {span} · {word(who.lang, 'confidence')} {finding.confidence:.0%}"
+
+
+def with_role(findings: Iterable[Finding], role: Role) -> list[Finding]:
+    """The findings of one role, in the order of the analysis."""
+    return [finding for finding in findings if finding.role is role]
+
+
+def _draw(console: "Console", analysis: Analysis, who: People) -> None:
+    from rich.text import Text
+
+    console.print(Text(headline(analysis, who), style="dim"))
+    mark = {True: "bold green", False: "bold red", None: "bold yellow"}[analysis.verdict.healthy]
+    console.print(Text.assemble((f"{word(who.lang, 'verdict')}: {state_word(analysis, who)}", mark)))
+    console.print(Text(plain(analysis.verdict.summary)))
+    for role in _FULL_ROLES:
+        _section(console, role, analysis, who, brief=False)
+    for role in _BRIEF_ROLES:
+        _section(console, role, analysis, who, brief=True)
+    _components(console, analysis, who)
+    _conditions(console, analysis, who)
+    _unknowns(console, analysis, who)
+
+
+def _title(console: "Console", text: str) -> None:
+    from rich.text import Text
+
+    console.print()
+    console.print(Text(text, style="bold"))
+
+
+def _indented(console: "Console", text: str, *, by: int = 2, style: str = "") -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console.print(Padding(Text(text, style=style), (0, 0, 0, by)))
+
+
+def _section(console: "Console", role: Role, analysis: Analysis, who: People, *, brief: bool) -> None:
+    found = with_role(analysis.findings, role)
+    if not found:
+        return
+    _title(console, word(who.lang, role.value))
+    for finding in found:
+        _indented(console, f"● {plain(finding.title)}", style="" if brief else "bold")
+        if brief:
+            continue
+        _indented(console, signature(finding, who), by=4, style="dim")
+        for label, text in facts(finding, who):
+            if text:
+                _indented(console, f"{label}: {text}" if label else text, by=4)
+
+
+def _grid(console: "Console", rows: Iterable[tuple[str, str, str, str]]) -> None:
+    """Rows of first cell, its style, second cell, third cell."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", min_width=20)
+    table.add_column(overflow="fold", ratio=1)
+    for first, style, second, third in rows:
+        table.add_row(Text("  " + first, style=style), Text(second), Text(third))
+    console.print(table)
+
+
+def _components(console: "Console", analysis: Analysis, who: People) -> None:
+    order = list(Ruling)
+    rulings = sorted(analysis.verdict.components, key=lambda item: order.index(item.ruling))
+    if rulings:
+        _title(console, word(who.lang, "components"))
+        _grid(
+            console,
+            (
+                (
+                    word(who.lang, item.ruling.value),
+                    _RULING_STYLE[item.ruling],
+                    plain(item.component) + (f" ({plain(item.target)})" if len(analysis.targets) > 1 else ""),
+                    plain(item.because),
+                )
+                for item in rulings
+            ),
+        )
+
+
+def _conditions(console: "Console", analysis: Analysis, who: People) -> None:
+    if not analysis.verdict.conditions:
+        return
+    _title(console, word(who.lang, "conditions"))
+    marks = {True: ("yes", "green"), False: ("no", "bold red"), None: ("unknown", "dim")}
+    _grid(
+        console,
+        (
+            (word(who.lang, marks[item.ok][0]), marks[item.ok][1], plain(item.condition), plain(item.because))
+            for item in analysis.verdict.conditions
+        ),
+    )
+
+
+def unassessed(analysis: Analysis) -> Iterator[tuple[str, list[str]]]:
+    """Missing sources and the causes that they would have told about, so that the list stays short."""
+    groups: dict[str, list[str]] = {}
+    for item in analysis.not_assessed:
+        groups.setdefault(", ".join(map(plain, item.needs)), []).append(plain(item.cause))
+    yield from groups.items()
+
+
+def _unknowns(console: "Console", analysis: Analysis, who: People) -> None:
+    if analysis.not_assessed:
+        _title(console, word(who.lang, "missing"))
+        for needs, causes in unassessed(analysis):
+            _indented(console, f"{word(who.lang, 'needs')} {needs}: {', '.join(causes)}")
+    if analysis.gaps:
+        _title(console, word(who.lang, "gaps"))
+        for gap in analysis.gaps:
+            _indented(
+                console, f"{who.clock(gap.from_ts)}–{who.clock(gap.to_ts)} {plain(gap.source)}: {plain(gap.reason)}"
+            )
