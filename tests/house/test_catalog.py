@@ -1,0 +1,35 @@
+"""Every analyzer has its pages and its texts in English and Chinese."""
+
+import re
+
+import pytest
+
+from afscope.engine.catalog import Catalog
+from afscope.engine.header import AnalyzerFile
+from tests.house.conftest import ROOT
+
+ANALYZERS = [file for file in Catalog.load().analyzers if file.shipped]
+BOTTLENECKS = [file for file in ANALYZERS if file.header.group == "bottleneck"]
+HAN = re.compile("[\u4e00-\u9fff]")
+
+
+def test_there_is_a_catalog() -> None:
+    assert len(BOTTLENECKS) >= 20
+
+
+@pytest.mark.parametrize("file", BOTTLENECKS, ids=lambda file: file.header.id)
+def test_a_cause_is_documented_in_both_languages(file: AnalyzerFile) -> None:
+    for tail in (".md", ".zh.md"):
+        page = ROOT / "docs" / "causes" / f"{file.header.id}{tail}"
+        assert page.is_file(), f"no {page.relative_to(ROOT)}"
+        assert file.header.id in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("file", BOTTLENECKS, ids=lambda file: file.header.id)
+def test_a_cause_speaks_both_languages(file: AnalyzerFile) -> None:
+    english, chinese = file.header.text["en"], file.header.text["zh"]
+    assert HAN.search(chinese.title)
+    assert not HAN.search(english.title + english.detail + english.remedy)
+    filled = [field for field in ("title", "detail", "remedy") if getattr(english, field)]
+    assert filled == [field for field in ("title", "detail", "remedy") if getattr(chinese, field)]
+    assert "remedy" in filled, "a finding says what to change"
