@@ -8,7 +8,7 @@ from afscope.cli.verdict_view import facts, headline, signature, state_word, una
 from afscope.cli.words import word
 from afscope.model.finding import Analysis, Finding, Role
 
-_SPECIAL = str.maketrans({char: "\\" + char for char in "\\`*_[]<>#|"})
+_SPECIAL = str.maketrans({char: "\\" + char for char in "\\`*[]<>#|"})
 
 
 def markdown(analysis: Analysis, who: People) -> str:
