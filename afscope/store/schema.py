@@ -182,7 +182,7 @@ _ALL = (
         "replicas_written_at:time failure_reason failure_message conditions:json pod_management_policy "
         "grace_period_s:int worker_concurrency:int args:json deletion_at:time",
         key="uid",
-        replicas_manager="who wrote spec.replicas last: keda-operator, kube-controller-manager, or a person or deployer",
+        replicas_manager="who wrote spec.replicas last: keda-operator, kube-controller-manager, or someone else",
     ),
     _table(
         "hpas",

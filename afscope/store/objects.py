@@ -1,0 +1,79 @@
+"""The chain of bodies in the `objects` table: full JSON, then RFC 7386 merge patches against the body before.
+
+A body is stored in full at first sight, at keyframes, and when a patch cannot express the change or is not smaller.
+The chain of an object is ordered by `seen_at`, so the recorder's time never runs backwards within one object.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from afscope.model.clock import Micros
+from afscope.model.row import DELETED
+from afscope.store import mergepatch
+from afscope.store.keyframe import CHANGE, SEEN_AT, Values
+from afscope.store.schema import TABLES
+
+_NAMES = TABLES["objects"].column_names()
+_KIND, _NAMESPACE, _NAME, _UID, _FULL, _BODY = (
+    _NAMES.index(name) for name in ("kind", "namespace", "name", "uid", "full", "body")
+)
+Identity = tuple[Any, ...]
+
+
+class ObjectBodies:
+    """The writer's end of the chains: remembers the last full row of every live object."""
+
+    def __init__(self) -> None:
+        self._last: dict[Identity, Values] = {}
+
+    def shrink(self, row: Values) -> Values:
+        """The row to store for a row with a full body; `full` is set here, whatever it was."""
+        identity = row[_KIND], row[_NAMESPACE], row[_NAME], row[_UID]
+        before = self._last.get(identity)
+        row[_FULL] = row[_BODY] is not None
+        if before is not None:
+            row[SEEN_AT] = max(row[SEEN_AT], before[SEEN_AT])
+        if row[CHANGE] == DELETED:
+            self._last.pop(identity, None)
+        elif row[_FULL]:
+            self._last[identity] = row
+        patch = _patch(before[_BODY], row[_BODY]) if before is not None and row[_FULL] else None
+        return row if patch is None else [*row[:_FULL], False, patch]
+
+    def keyframe(self, seen_at: Micros) -> Iterator[Values]:
+        """Every live object in full; later patches build on these rows."""
+        for row in self._last.values():
+            row[SEEN_AT] = max(seen_at, row[SEEN_AT])
+            yield [row[0], row[SEEN_AT], "STATE", *row[CHANGE + 1 :]]
+
+
+class Body(NamedTuple):
+    """A row of `objects` and the whole document that held after it; None where the chain has no beginning."""
+
+    row: Mapping[str, Any]
+    document: Any
+
+
+def full_bodies(rows: Iterable[Mapping[str, Any]]) -> Iterator[Body]:
+    """The reader's end: follows all chains through rows in storage order (`seen_at`, then as stored)."""
+    last: dict[Identity, Any] = {}
+    for row in rows:
+        identity = row["kind"], row["namespace"], row["name"], row["uid"]
+        body = None if row["body"] is None else msgspec.json.decode(row["body"])
+        if row["full"]:
+            last[identity] = body
+        elif body is not None and identity in last:
+            last[identity] = mergepatch.apply(body, last[identity])
+        yield Body(row, last.get(identity))
+
+
+def _patch(before: str, after: str) -> str | None:
+    """The merge patch as text when there is one and it is smaller than `after`."""
+    try:
+        patch = mergepatch.diff(msgspec.json.decode(before), msgspec.json.decode(after))
+    except (mergepatch.NotExpressible, msgspec.DecodeError):
+        return None
+    text = msgspec.json.encode(patch).decode()
+    return text if len(text) < len(after) else None

@@ -1,0 +1,156 @@
+"""Reading a capture: closed, growing, or left behind by a writer that was killed.
+
+Opening reads the manifest and the bytes of the open WALs, nothing else: pyarrow comes with the first table.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from afscope.model.capture import Manifest, Source, SourceState
+from afscope.model.clock import Micros
+from afscope.model.finding import Gap
+from afscope.store import snapshot, wal, zipcache
+from afscope.store.checksum import damage
+from afscope.store.lock import is_being_written
+from afscope.store.schema import TABLES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Capture:
+    """What a capture held at the moment of opening. Tables are named as in `schema.TABLES`, KeyError for others."""
+
+    def __init__(self, path: Path, view: snapshot.Snapshot) -> None:
+        """Use `open`."""
+        self.path = path
+        self.manifest: Manifest = view.manifest
+        self.warnings: list[str] = []
+        """What could not be read and was left out; grows as tables are read."""
+        self._wals = view.wals
+        self._good: dict[str, list[Path]] = {}
+        self._tables: dict[str, pa.Table] = {}
+
+    @classmethod
+    def open(cls, path: Path | str, *, cache: Path | None = None) -> Self:
+        """Opens a folder or an .afscope.zip, which is extracted once into `cache` (default: the user's cache).
+
+        Raises NotACapture, NewerFormat or DamagedCapture.
+        """
+        root = Path(path)
+        if root.is_file() and root.suffix == ".zip":
+            root = zipcache.extracted(root, cache)
+        tails = snapshot.Tails(root)
+        try:
+            return cls(root, snapshot.take(root, tails))
+        finally:
+            tails.close()
+
+    @property
+    def started_at(self) -> Micros:
+        """When recording began; in a ring, the oldest epoch that is kept."""
+        return self.manifest.started_at
+
+    @cached_property
+    def ended_at(self) -> Micros:
+        """When recording ended; while it goes on or was cut short, the last `seen_at`."""
+        ends = [self.manifest.ended_at]
+        if not self.manifest.closed:
+            from afscope.store.segment import bounds
+
+            ends += [bounds(table, "seen_at")[1] for table in self._wal_tables.values() if table.num_rows]
+        return max(ends)
+
+    def segments(self, table: str) -> list[Path]:
+        """The sealed parquet files of a table, oldest first; damaged ones are left out and get a warning."""
+        if table not in self._good:
+            name = TABLES[table].name
+            self._good[table] = []
+            for segment in sorted(self.manifest.segments, key=lambda segment: segment.seq):
+                if segment.table == name:
+                    self._check(segment.path, damage(self.path, segment), name)
+        return self._good[table]
+
+    def wal_table(self, table: str) -> "pa.Table":
+        """The rows of a table that are not sealed yet, in the order of appending."""
+        from afscope.store import arrow
+
+        found = self._wal_tables.get(TABLES[table].name)
+        return arrow.concat(table, []) if found is None else found
+
+    def table(self, name: str) -> "pa.Table":
+        """All rows of a table: columns as in the schema, times as UTC microseconds.
+
+        Sorted by `ts` (objects by `seen_at`), equal times in the order of appending. Read once, then kept.
+        """
+        if name not in self._tables:
+            from afscope.store import arrow
+
+            parts = [part for part in map(self._read(name), self.segments(name)) if part is not None]
+            self._tables[name] = arrow.in_order(name, arrow.concat(name, [*parts, self.wal_table(name)]))
+        return self._tables[name]
+
+    def rows(self, table: str) -> int:
+        """How many rows a table has, damaged segments included; reads no segment."""
+        sealed = sum(segment.rows for segment in self.manifest.segments if segment.table == TABLES[table].name)
+        return sealed + self._wal_rows.get(table, 0)
+
+    def has(self, table: str) -> bool:
+        """Whether a table has rows. For whether it was recorded at all, ask `source`."""
+        return self.rows(table) > 0
+
+    def source(self, table: str) -> Source:
+        """Whether a table was recorded: `ok` without rows means "listed, there were none"."""
+        known = self.manifest.sources.get(TABLES[table].name)
+        if known is not None:
+            return known
+        return Source(SourceState.OK) if self.has(table) else Source(SourceState.NOT_RECORDED)
+
+    def gaps(self) -> tuple[Gap, ...]:
+        """The holes of the recording, by the time at which they were noticed; source "*" concerns all tables."""
+        wanted = ("source", "from_ts", "to_ts", "reason")
+        rows = self.table("gaps").select(wanted)
+        columns = [rows[name].cast("int64") if name.endswith("_ts") else rows[name] for name in wanted]
+        return tuple(Gap(*values) for values in zip(*(column.to_pylist() for column in columns), strict=True))
+
+    def _check(self, path: str, problem: str, table: str) -> None:
+        if problem:
+            self.warnings.append(f"{path} was left out: {problem}")
+        else:
+            self._good[table].append(self.path / path)
+
+    def _read(self, table: str) -> Any:
+        from afscope.store import segment
+
+        def read(path: Path) -> "pa.Table | None":
+            try:
+                return segment.read_segment(path, table)
+            except segment.SegmentError as error:
+                self.warnings.append(f"{path.relative_to(self.path)} was left out: {error}")
+                return None
+
+        return read
+
+    @cached_property
+    def _frames(self) -> list[wal.Frame]:
+        frames: list[wal.Frame] = []
+        for seq, data in self._wals.items():
+            reader = wal.WalReader(data)
+            frames.extend(reader)
+            if reader.tail.cut and not is_being_written(self.path):  # a living writer may be in the middle of a frame
+                self.warnings.append(f"wal {seq}: {reader.tail.cut} bytes were left out: {reader.tail.reason}")
+        return frames
+
+    @cached_property
+    def _wal_rows(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for frame in self._frames:
+            counts[frame.table] = counts.get(frame.table, 0) + len(frame.rows)
+        return counts
+
+    @cached_property
+    def _wal_tables(self) -> "dict[str, pa.Table]":
+        from afscope.store.segment import frames_by_table
+
+        return frames_by_table(self._frames)
