@@ -221,8 +221,8 @@ class _Sweep:
         claim = now.claim(waiter, stage) or (now.claim(waiter, "metric") if stage == "decide" else None)
         if claim is None:
             return _Cause(stage, ORDINARY[stage])
-        if claim.file.header.cap and boot is not None and target.booting(now.at):
-            # the ceiling's holders do not work yet: what they wait for is what this task waits for
+        if claim.file.header.cap and boot is not None and boot.claim is not None:
+            # the ceiling's holders cannot work: what they wait for is what this task waits for
             return _Cause(boot.stage, boot.cause, boot.claim)
         return _Cause(claim.file.header.stage, claim.cause, claim)
 

@@ -15,7 +15,8 @@ CHAIN = (
     "db_slow", "db_connections_exhausted", "dag_paused", "run_in_future", "dag_max_active_runs", "dag_processor_stale",
     "dag_max_active_tasks", "task_concurrency_limit", "pool_missing", "pool_exhausted", "parallelism_limit",
     "scheduler_down", "scheduler_slow", "queue_mismatch", "query_ignores_running", "trigger_query_error",
-    "external_metric_timeout", "max_replicas_ceiling", "quota_exceeded", "image_pull_failure", "pods_unschedulable",
+    "external_metric_timeout", "max_replicas_ceiling", "quota_exceeded", "pods_unschedulable", "image_pull_failure",
+    "worker_crash_loop", "slow_worker_start",
 )  # fmt: skip
 
 

@@ -41,8 +41,9 @@ life AS (
 )
 SELECT
     life.target, life.uid, life.namespace, life.name, life.node, life.created_at, life.scheduled_at, life.started_at,
-    -- celery says when it consumes; else the first task that it ran or the readiness of the pod proves it
-    coalesce(b.ready_at, least(f.first_task_at, life.ready_at)) AS consuming_at,
+    -- Celery says when it consumes; else the first task that it ran or the readiness of the pod proves it, but a
+    -- container that restarts may look ready for a moment
+    coalesce(b.ready_at, least(f.first_task_at, CASE WHEN coalesce(life.restarts, 0) = 0 THEN life.ready_at END)) AS consuming_at,
     life.ready_at, f.first_task_at, life.stopping_at, life.gone_at, life.restarts,
     coalesce(b.slots, life.env_slots, t.worker_concurrency) AS slots,
     b.queues

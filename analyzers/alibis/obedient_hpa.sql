@@ -1,0 +1,33 @@
+-- ---
+-- id = "obedient_hpa"
+-- group = "alibi"
+-- component = "hpa"
+-- needs = ["hpas", "scaledobjects"]
+-- [text.en]
+-- because = "{why}"
+-- [text.zh]
+-- because = "HPA 按其输入行事：{why}"
+-- ---
+WITH views AS (
+    SELECT t.target, h.*, h.namespace || '/' || h.name AS key FROM targets t JOIN hpas h ON h.uid = t.hpa_uid AND h.change <> 'DELETED'
+),
+facts AS (
+    SELECT target, count(*) FILTER (WHERE active_status = 'True') AS valid, max(ts) FILTER (WHERE active_status = 'True') AS valid_ts,
+        count(*) FILTER (WHERE active_status = 'False' AND active_reason LIKE 'FailedGet%') AS failed, max(ts) FILTER (WHERE active_status = 'False' AND active_reason LIKE 'FailedGet%') AS failed_ts,
+        max(ts) FILTER (WHERE active_reason = 'ScalingDisabled') AS disabled_ts, any_value(key) AS key,
+        -- with a healthy metric it asks for ceil(metric/target) or what limits, tolerance and windows make of it: never
+        -- less than the metric inside its own bounds, unless a rate limit or a window says so
+        count(*) FILTER (WHERE active_status = 'True' AND current_milli IS NOT NULL AND current_replicas > 0 AND target_milli > 0
+            AND desired_replicas < least(max_replicas, ceil((current_milli - 1) * current_replicas / target_milli / 1.1))
+            AND limited_reason IS DISTINCT FROM 'ScaleUpLimit' AND able_reason IS DISTINCT FROM 'ScaleUpStabilized') AS short
+    FROM views GROUP BY target
+)
+SELECT target,
+    {'why': CASE WHEN valid > 0 AND failed > 0 THEN 'it kept asking; where it got an answer it followed it, where it got none it kept its size as it must'
+        WHEN valid > 0 THEN 'every recorded decision follows from the metric that it was given'
+        WHEN failed > 0 THEN 'it kept asking and got no metric; without one it must keep its size'
+        ELSE 'at zero replicas it does nothing by design (ScalingDisabled)' END} AS params,
+    CASE WHEN valid > 0 THEN [{'table': 'hpas', 'ts': valid_ts, 'key': key, 'text': 'ScalingActive=True ValidMetricFound'}] ELSE [] END
+    || CASE WHEN failed > 0 THEN [{'table': 'hpas', 'ts': failed_ts, 'key': key, 'text': 'ScalingActive=False, the request failed'}] ELSE [] END
+    || CASE WHEN valid = 0 AND failed = 0 THEN [{'table': 'hpas', 'ts': disabled_ts, 'key': key, 'text': 'ScalingActive=False ScalingDisabled'}] ELSE [] END AS evidence
+FROM facts WHERE short = 0 AND (valid > 0 OR failed > 0 OR disabled_ts IS NOT NULL)

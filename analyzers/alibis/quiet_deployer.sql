@@ -1,0 +1,14 @@
+-- ---
+-- id = "quiet_deployer"
+-- group = "alibi"
+-- component = "deployer"
+-- needs = ["scaledobjects", "workloads"]
+-- uses = ["events"]
+-- [text.en]
+-- because = "all {n} changes of spec.replicas were written by KEDA or the HPA"
+-- [text.zh]
+-- because = "spec.replicas 的全部 {n} 次变更均由 KEDA 或 HPA 写入"
+-- ---
+SELECT target, {'n': count(*)} AS params,
+    list({'table': 'workloads', 'ts': moment, 'key': key, 'text': before || ' -> ' || after || ' by ' || author} ORDER BY moment)[1:2] AS evidence
+FROM decisions GROUP BY target HAVING bool_and(author IN ('keda', 'hpa'))

@@ -1,0 +1,16 @@
+-- ---
+-- id = "true_trigger"
+-- group = "alibi"
+-- component = "trigger"
+-- needs = ["scaledobjects", "task_instances"]
+-- [text.en]
+-- because = "re-run over the recorded rows, the query counts all {tasks} queued tasks, running ones too"
+-- [text.zh]
+-- because = "在记录的行上重新执行，查询统计到全部 {tasks} 个排队任务，也统计运行中的任务"
+-- ---
+WITH unserved AS (SELECT count(*) AS n FROM queued_spans WHERE NOT counted)
+SELECT q.target, {'tasks': count(s.task_id)} AS params,
+    [{'table': 'scaledobjects', 'ts': q.ts, 'key': q.target, 'text': q.query}] AS evidence
+FROM trigger_queries q JOIN queued_spans s ON s.target = q.target AND s.counted
+WHERE q.translated AND q.counts_queued AND q.counts_running AND (SELECT n FROM unserved) = 0
+GROUP BY q.target, q.ts, q.query

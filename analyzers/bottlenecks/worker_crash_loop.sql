@@ -1,0 +1,40 @@
+-- ---
+-- id = "worker_crash_loop"
+-- stage = "start"
+-- holds = ["start", "image"]
+-- binds = "target"
+-- component = "worker"
+-- severity = "critical"
+-- needs = ["task_instances", "scaledobjects", "workloads", "pods"]
+-- uses = ["events", "log_lines"]
+-- explains = ["pods_not_ready", "replicas_below_demand", "tasks_waiting", "no_consumer_for_queue"]
+-- params.end = "1970-01-01"
+-- [text.en]
+-- title = "{pods} worker pod(s) of {target} crash and restart ({restarts} times): {reason}, exit code {code}"
+-- detail = "Pods were created, scheduled and their image pulled, but the worker does not stay up long enough to take tasks."
+-- remedy = "Read the last lines of the worker (kubectl logs --previous {pod}): configuration, missing DAG requirements, migrations not done, broker or DB refused at start; exit code 137 with OOMKilled is memory."
+-- [text.zh]
+-- title = "{target} 有 {pods} 个 worker Pod 反复崩溃重启（{restarts} 次）：{reason}，退出码 {code}"
+-- detail = "Pod 已创建、已调度、镜像已拉取，但 worker 存活时间太短，接不到任务。"
+-- remedy = "查看 worker 崩溃前的日志（kubectl logs --previous {pod}）：配置错误、缺少依赖、迁移未完成、启动时连接 broker 或数据库被拒；退出码 137 且 OOMKilled 为内存不足。"
+-- ---
+WITH crashes AS (
+    SELECT w.target, p.uid, p.namespace, p.name, coalesce(min(w.started_at), min(p.seen_at)) AS from_at, min(p.ts) AS ts,
+        max(p.restart_count) AS restarts, arg_min(p.last_terminated_reason, p.seen_at) FILTER (WHERE p.last_terminated_reason IS NOT NULL) AS reason,
+        arg_min(p.last_terminated_exit_code, p.seen_at) FILTER (WHERE p.last_terminated_exit_code IS NOT NULL) AS code,
+        bool_or(p.waiting_reason = 'CrashLoopBackOff') AS looping
+    FROM pods p JOIN worker_pods w ON w.uid = p.uid
+    WHERE p.restart_count > 0 AND p.change <> 'DELETED'
+    GROUP BY ALL
+),
+alive AS (
+    SELECT c.*, w.consuming_at, least(coalesce(w.first_task_at, w.stopping_at, w.gone_at, $end::TIMESTAMP), $end::TIMESTAMP) AS to_at
+    FROM crashes c JOIN worker_pods w ON w.uid = c.uid
+    WHERE c.looping OR c.restarts >= 2
+)
+SELECT min(from_at) AS started_at, max(to_at) AS ended_at, target, target AS subject,
+    {'target': target, 'pods': count(*), 'restarts': sum(restarts), 'reason': coalesce(arg_max(reason, restarts), '?'), 'code': arg_max(code, restarts), 'pod': arg_max(name, restarts)} AS params,
+    0.95 AS confidence,
+    list({'table': 'pods', 'ts': ts, 'key': namespace || '/' || name, 'text': 'restarts ' || restarts || ', last exit ' || coalesce(code, -1) || ' ' || coalesce(reason, '')} ORDER BY ts)[1:4] AS evidence
+FROM alive WHERE to_at > from_at
+GROUP BY target
