@@ -19,16 +19,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+def folder_of(path: Path, cache: Path | None = None) -> Path:
+    """The folder to read for `path`, which may be a packed capture."""
+    return zipcache.extracted(path, cache) if path.is_file() and path.suffix == ".zip" else path
+
+
 class Capture:
     """What a capture held at the moment of opening. Tables are named as in `schema.TABLES`, KeyError for others."""
 
     def __init__(self, path: Path, view: snapshot.Snapshot) -> None:
         """Use `open`."""
         self.path = path
+        self.view = view
         self.manifest: Manifest = view.manifest
         self.warnings: list[str] = []
         """What could not be read and was left out; grows as tables are read."""
-        self._wals = view.wals
         self._good: dict[str, list[Path]] = {}
         self._tables: dict[str, pa.Table] = {}
 
@@ -38,9 +43,7 @@ class Capture:
 
         Raises NotACapture, NewerFormat or DamagedCapture.
         """
-        root = Path(path)
-        if root.is_file() and root.suffix == ".zip":
-            root = zipcache.extracted(root, cache)
+        root = folder_of(Path(path), cache)
         tails = snapshot.Tails(root)
         try:
             return cls(root, snapshot.take(root, tails))
@@ -135,7 +138,7 @@ class Capture:
     @cached_property
     def _frames(self) -> list[wal.Frame]:
         frames: list[wal.Frame] = []
-        for seq, data in self._wals.items():
+        for seq, data in self.view.wals.items():
             reader = wal.WalReader(data)
             frames.extend(reader)
             if reader.tail.cut and not is_being_written(self.path):  # a living writer may be in the middle of a frame

@@ -32,6 +32,9 @@ class Recovery:
     rows_sealed: int = 0
     bytes_cut: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.path}: {'; '.join(self.done) or 'nothing to do'}"
+
 
 def recover(path: Path) -> Recovery:
     """Repairs and closes the capture folder `path`.

@@ -12,6 +12,7 @@ from afscope.store import arrow, layout, segment, snapshot, wal
 from afscope.store.checksum import damage
 from afscope.store.lock import is_being_written
 from afscope.store.manifest import read_manifest, sealed_seq
+from afscope.store.reader import folder_of
 from afscope.store.schema import TABLES
 
 
@@ -21,6 +22,9 @@ class Problem:
 
     path: str
     what: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.what}"
 
 
 @dataclass(slots=True)
@@ -40,7 +44,8 @@ class Report:
 
 
 def verify(path: Path) -> Report:
-    """Checks the capture folder `path`. Raises NotACapture and NewerFormat; a damaged manifest is in the report."""
+    """Checks a capture, folder or zip. Raises NotACapture and NewerFormat; a damaged manifest is in the report."""
+    path = folder_of(path)
     snapshot.check_folder(path)
     report = Report(path)
     try:
