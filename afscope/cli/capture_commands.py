@@ -46,37 +46,39 @@ def info(
 ) -> None:
     """What a capture holds: time span, sources and their state, rows, gaps, redactions."""
     choice("--output", output, ("table", "json"))
-    from afscope.store import info as store_info
+    from afscope.store.info import info as describe
 
-    document = store_info.info(capture)
+    document = describe(capture)
     emit(to_json(document) if output == "json" else "\n".join(_outline(document)))
 
 
 def verify(capture: CapturePath) -> None:
     """Checks every checksum; exits 1 on damage."""
-    from afscope.store import verify as store_verify
+    from afscope.store.verify import verify as check
 
-    report = store_verify.verify(capture)
-    if report.ok:
-        emit(f"{plain(capture)}: ok")
-        return
-    emit("\n".join(f"{plain(capture)}: {plain(problem)}" for problem in report.problems))
-    raise typer.Exit(1)
+    report = check(capture)
+    for note in report.notes:
+        message(f"note: {plain(note)}")
+    if not report.ok:
+        emit("\n".join(f"{plain(capture)}: {plain(problem)}" for problem in report.problems))
+        raise typer.Exit(1)
+    emit(f"{plain(capture)}: ok, {report.segments} segments, {report.rows} rows")
 
 
 def recover(capture: CapturePath) -> None:
-    """Makes a damaged or unfinished capture whole again, as far as its bytes allow."""
-    from afscope.store import recover as store_recover
+    """Closes and repairs a damaged or unfinished capture, as far as its bytes allow; nothing is thrown away."""
+    from afscope.store.recover import recover as repair
 
-    emit(plain(store_recover.recover(capture)))
+    done = repair(capture).done
+    emit("\n".join(f"{plain(capture)}: {plain(line)}" for line in done or ["nothing to do"]))
 
 
 def pack(capture: CapturePath, output: OutPath = None) -> None:
     """Packs a capture folder into one file that opens the same way; prints its path."""
     out = output or capture.with_name(capture.resolve().name + ".zip")
-    from afscope.store import pack as store_pack
+    from afscope.store.pack import pack as write
 
-    emit(str(store_pack.pack(capture, out)))
+    emit(str(write(capture, out)))
 
 
 def default_folder(start: Path) -> Path:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sys
+import zipfile
 from datetime import datetime
 from pathlib import Path
 
@@ -153,11 +154,39 @@ def test_sql_from_argument_and_stdin(shipped: dict[str, Path], run: Run, monkeyp
     assert json.loads(run("sql", shipped["healthy"], "-o", "json").out) == [row]
 
 
-def test_info_and_verify_and_pack(shipped: dict[str, Path], run: Run, tmp_path: Path) -> None:
+def unpacked(sample: Path, folder: Path) -> Path:
+    with zipfile.ZipFile(sample) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def test_info_and_verify_tell_what_is_there(shipped: dict[str, Path], run: Run) -> None:
     document = json.loads(run("info", shipped["healthy"], "-o", "json").out)
-    assert document
-    assert run("info", shipped["healthy"]).out.count("\n") > 5
-    assert run("verify", shipped["healthy"]).code == 0
+    assert document["tables"]["task_instances"]["rows"] > 0
+    assert document["sources"]["task_instances"]["status"] == "ok"
+    assert "task_instances:" in run("info", shipped["healthy"]).out
+    verified = run("verify", shipped["healthy"])
+    assert verified.code == 0
+    rows = sum(table["rows"] for table in document["tables"].values())
+    assert f"{rows} rows" in verified.out
+
+
+def test_damage_is_found_repaired_and_packed(shipped: dict[str, Path], run: Run, tmp_path: Path) -> None:
+    capture = unpacked(shipped["healthy"], tmp_path / "case.afscope")
+    segment = max(capture.rglob("*.parquet"), key=lambda path: path.stat().st_size)
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    segment.write_bytes(content)
+    found = run("verify", capture)
+    assert found.code == 1
+    assert segment.name in found.out
+    assert run("pack", capture).code == 2
+    assert segment.name in run("recover", capture).out
+    assert run("verify", capture).code == 0
+    packed = run("pack", capture, "-o", tmp_path / "small.afscope.zip")
+    assert packed == (0, f"{tmp_path / 'small.afscope.zip'}\n", "")
+    assert run("verify", tmp_path / "small.afscope.zip").code == 0
+    assert run("pack", capture, "-o", tmp_path / "small.afscope.zip").code == 2
 
 
 def test_the_demo_without_a_terminal_prints_verdict_and_timeline(run: Run) -> None:

@@ -61,10 +61,22 @@ NOT_CAPTURES = (
 
 
 @pytest.mark.parametrize("name", NOT_CAPTURES)
-@pytest.mark.parametrize("command", ["analyze", "timeline", "waits", "info", "verify", "pack", "open"])
+@pytest.mark.parametrize("command", ["analyze", "timeline", "waits", "info", "pack", "open"])
 def test_what_is_no_capture_is_refused(command: str, name: str, broken: Path, run: Run) -> None:
     refused(run(command, broken / name), name)
     assert not (broken.parent / "escaped").exists()
+
+
+@pytest.mark.parametrize("name", sorted({*NOT_CAPTURES} - {"garbled.afscope", "listy.afscope"}))
+def test_what_is_no_capture_cannot_be_verified(name: str, broken: Path, run: Run) -> None:
+    refused(run("verify", broken / name), name)
+
+
+@pytest.mark.parametrize("name", ["garbled.afscope", "listy.afscope"])
+def test_a_garbled_manifest_is_damage(name: str, broken: Path, run: Run) -> None:
+    outcome = run("verify", broken / name)
+    assert outcome.code == 1
+    assert "manifest.json" in outcome.out
 
 
 def test_a_newer_format_is_told_apart(broken: Path, run: Run) -> None:
