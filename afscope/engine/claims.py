@@ -36,6 +36,7 @@ class Claim:
     evidence: tuple[Evidence, ...]
     lost_task_seconds: float = 0.0
     idle_pod_seconds: float = 0.0
+    waiting_task_seconds: float = 0.0
     rank: tuple[int, int] = field(default=(0, 0))
 
     @property
@@ -81,6 +82,7 @@ def claim_of(file: AnalyzerFile, row: Mapping[str, Any]) -> Claim:
         evidence=tuple(evidence(row["evidence"] or ())),
         lost_task_seconds=float(row.get("lost_task_seconds") or 0.0),
         idle_pod_seconds=float(row.get("idle_pod_seconds") or 0.0),
+        waiting_task_seconds=float(row.get("waiting_task_seconds") or 0.0),
         rank=(1 if header.ordinary else 0, order),
     )
 

@@ -19,7 +19,13 @@ BUILT_IN_NEEDS = {
     "assignments": frozenset({"counted", "worker_pods"}),
 }
 _KEY = ("dag_id", "run_id", "task_id", "map_index", "attempt")
-_KEY_TYPES = {"dag_id": "VARCHAR", "run_id": "VARCHAR", "task_id": "VARCHAR", "map_index": "BIGINT", "attempt": "BIGINT"}
+_KEY_TYPES = {
+    "dag_id": "VARCHAR",
+    "run_id": "VARCHAR",
+    "task_id": "VARCHAR",
+    "map_index": "BIGINT",
+    "attempt": "BIGINT",
+}
 
 
 def tables_read(session: Session, sql: str) -> frozenset[str]:
@@ -105,8 +111,12 @@ class Facts:
     def _trigger_queries(self) -> None:
         """Tables trigger_queries (one row per target) and counted (one row per attempt and target)."""
         rows = []
-        counted = ["SELECT dag_id, run_id, task_id, map_index, attempt, '' AS target, false AS q, false AS r FROM attempts WHERE false"]
-        for target in self._session.dicts("SELECT target, query, trigger_type, created_at FROM targets ORDER BY target"):
+        counted = [
+            "SELECT dag_id, run_id, task_id, map_index, attempt, '' AS target, false AS q, false AS r FROM attempts WHERE false"
+        ]
+        for target in self._session.dicts(
+            "SELECT target, query, trigger_type, created_at FROM targets ORDER BY target"
+        ):
             translation = (
                 translate(target["query"], target["trigger_type"] or "")
                 if target["query"]
@@ -118,7 +128,9 @@ class Facts:
                 counted.append(self._count_sql(target["target"], translation.predicate))
         self._session.materialize("counted", " UNION ALL ".join(counted))
         self._session.fill(
-            "trigger_texts", {"target": "VARCHAR", "query": "VARCHAR", "translated": "BOOLEAN", "reason": "VARCHAR"}, rows
+            "trigger_texts",
+            {"target": "VARCHAR", "query": "VARCHAR", "translated": "BOOLEAN", "reason": "VARCHAR"},
+            rows,
         )
         self._session.materialize(
             "trigger_queries",

@@ -16,12 +16,16 @@ SCOPES = ("", "all", "dag", "run", "pool", "queue", "target")
 
 
 class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a finding or a ruling says in one language; `{name}` is filled from the row's `params`."""
+    """What a finding or a ruling says in one language; `{name}` is filled from the row's `params`.
+
+    A param whose value is a key of `variants` is replaced by that text first, so that SQL never holds sentences.
+    """
 
     title: str = ""
     detail: str = ""
     remedy: str = ""
     because: str = ""
+    variants: dict[str, str] = {}
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,20 +1,24 @@
 """An investigation: one capture, analyzed once, asked many times. The CLI, the report and the UI all use this."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from afscope.engine import waits
+from afscope.engine import analysis, charts, episodes, evidence_rows, waits
 from afscope.engine.attribution import Attribution, attribute
 from afscope.engine.catalog import Catalog
 from afscope.engine.claims import Claim, collect
 from afscope.engine.facts import Facts, parameters, tables_read
 from afscope.engine.header import AnalyzerFile
+from afscope.engine.rulings import Bench
 from afscope.engine.session import Result, Session
+from afscope.engine.verdict import findings
 from afscope.errors import AnalyzerError, QueryError
 from afscope.model.capture import SourceState
-from afscope.model.clock import SECOND
-from afscope.model.finding import NotAssessed
-from afscope.model.timeline import AttemptWait
+from afscope.model.clock import SECOND, from_datetime
+from afscope.model.finding import Analysis, CaptureInfo, Evidence, Gap, NotAssessed
+from afscope.model.timeline import AttemptWait, Chart, Episode, RowPage
 from afscope.store.reader import Capture
 
 
@@ -48,9 +52,60 @@ class Investigation:
         """Task-seconds that anything waited."""
         return sum(w.ended_at - w.runnable_at for w in self.attribution.waiters) / SECOND
 
+    @cached_property
+    def analysis(self) -> Analysis:
+        """Findings, verdict and rulings, in this investigation's language."""
+        gaps = self.gaps()
+        found = tuple(findings(self.claims, self.attribution.claim_seconds, self.total_waiting, gaps, self.lang))
+        targets = self.targets()
+        bench = Bench(self.session, self.catalog, (self.start, self.end), self._missing, self.lang)
+        names = [target["target"] for target in targets]
+        manifest = self.capture.manifest
+        return Analysis(
+            capture=CaptureInfo(manifest.id, self.start, self.end, manifest.cluster, dict(manifest.sources)),
+            targets=targets,
+            verdict=analysis.verdict(self.session, bench, found, self.attribution, names, self._missing, self.lang),
+            findings=found,
+            not_assessed=tuple(self.not_assessed),
+            gaps=tuple(gaps),
+        )
+
+    def targets(self) -> tuple[dict[str, Any], ...]:
+        """The scaled worker groups, as `analyze -o json` lists them."""
+        rows = self.session.dicts(
+            """SELECT target, namespace, name AS scaledobject, hpa_name AS hpa, workload_kind, workload_name AS workload,
+                trigger_type, query, polling_interval_s, cooldown_period_s, min_replica_count, max_replica_count,
+                worker_concurrency FROM targets ORDER BY target"""
+        )
+        return tuple(rows)
+
+    def gaps(self) -> list[Gap]:
+        """The holes of the capture."""
+        rows = self.session.run("SELECT source, from_ts, to_ts, reason FROM gaps ORDER BY from_ts, source").rows
+        return [Gap(s, from_datetime(a), from_datetime(b), r or "") for s, a, b, r in rows if a and b]
+
     def waits(self) -> list[AttemptWait]:
         """Where each attempt's wait went."""
         return waits.attempt_waits(self.attribution)
+
+    def timeline(self) -> list[Episode]:
+        """The scaling episodes."""
+        return episodes.episodes(self.session, self.end)
+
+    @cached_property
+    def charts(self) -> tuple[Chart, ...]:
+        """Lanes and strips per target."""
+        return charts.charts(
+            self.session, self.attribution, waits.targets(self.session), self.gaps(), (self.start, self.end)
+        )
+
+    def rows(self, evidence: Evidence, limit: int = 200) -> RowPage:
+        """The rows of the evidence's table around it."""
+        return evidence_rows.around(self.session, evidence, limit)
+
+    def cause_title(self, cause: str) -> str:
+        """A cause in a few words, for strips and legends."""
+        return cause.replace("_", " ")
 
     def sql(self, query: str) -> Result:
         """A query of the user over capture and facts. Raises QueryError."""
@@ -74,6 +129,9 @@ class Investigation:
                 self.claims += collect(self.session, file, parameters(self.session, file, self.start, self.end))
             except QueryError as error:
                 raise AnalyzerError(f"analyzer {file.path}: {error}") from error
+
+    def _missing(self, source: str) -> bool:
+        return not self.assessable(source)
 
     def assessable(self, source: str) -> bool:
         """Whether a table was recorded: zero rows of a recorded table are an answer, a missing source is none."""

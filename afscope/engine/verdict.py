@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -18,14 +19,26 @@ EVIDENCE_KEPT = 8
 _SEVERITIES = list(Severity)
 
 
-def fill(template: str, params: Mapping[str, Any]) -> str:
-    """`{name}` from params; nothing else is interpreted, so hostile names stay harmless. Lists are joined."""
-    return re.sub(r"\{(\w+)\}", lambda m: _word(params.get(m.group(1))), template)
+def fill(template: str, params: Mapping[str, Any], variants: Mapping[str, str] | None = None) -> str:
+    """`{name}` from params; nothing else is interpreted, so hostile names stay harmless.
+
+    A value that names one of `variants` becomes that text, itself filled from the same params.
+    """
+
+    def word(match: re.Match[str]) -> str:
+        value = params.get(match.group(1))
+        if variants and isinstance(value, str) and value in variants:
+            return fill(variants[value], params)
+        return _word(value)
+
+    return re.sub(r"\{(\w+)\}", word, template)
 
 
 def _word(value: object) -> str:
     if value is None:
         return "?"
+    if isinstance(value, Decimal):
+        value = float(value)
     if isinstance(value, float):
         return f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}"
     return str(value)
@@ -65,6 +78,8 @@ def _finding(group: Sequence[Claim], waiting: float, total: float, gaps: Sequenc
     leading = max(group, key=lambda claim: (claim.end - claim.start, claim.confidence))
     header, words = leading.file.header, texts(leading.file, lang)
     start, end = min(c.start for c in group), max(c.end for c in group)
+    # an observation on the finished attribution brings its own price
+    waiting += sum(c.waiting_task_seconds for c in group)
     cost = Cost(
         round(waiting, 3),
         round(sum(c.lost_task_seconds for c in group), 3),
@@ -79,9 +94,9 @@ def _finding(group: Sequence[Claim], waiting: float, total: float, gaps: Sequenc
         subject=leading.subject,
         severity=header.severity,
         role=_role(leading, cost, total),
-        title=fill(words.title, leading.params),
-        detail=fill(words.detail, leading.params),
-        remedy=fill(words.remedy, leading.params),
+        title=fill(words.title, leading.params, words.variants),
+        detail=fill(words.detail, leading.params, words.variants),
+        remedy=fill(words.remedy, leading.params, words.variants),
         docs=f"docs/causes/{header.id}{'.zh' if lang == 'zh' else ''}.md",
         started_at=start,
         ended_at=end,
@@ -117,7 +132,11 @@ def _explained(found: list[Finding], claims: Mapping[str, Claim]) -> list[Findin
     roots = [f for f in found if f.role is Role.ROOT_CAUSE]
     out = []
     for finding in found:
-        by = [r.id for r in roots if r.id != finding.id and finding.cause in claims[r.id].file.header.explains and _meet(r, finding)]
+        by = [
+            r.id
+            for r in roots
+            if r.id != finding.id and finding.cause in claims[r.id].file.header.explains and _meet(r, finding)
+        ]
         if by and finding.role is not Role.OBSERVATION:
             finding = msgspec.structs.replace(finding, role=Role.SYMPTOM, explained_by=tuple(by))  # noqa: PLW2901
         out.append(finding)

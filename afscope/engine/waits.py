@@ -58,7 +58,9 @@ def running(session: Session) -> list[Running]:
         FROM attempts WHERE running_at IS NOT NULL"""
     )
     return [
-        Running(r["dag_id"], r["run_id"], r["pool"] or "", r["host"] or "", micros(r["running_at"]), micros(r["ended_at"]))
+        Running(
+            r["dag_id"], r["run_id"], r["pool"] or "", r["host"] or "", micros(r["running_at"]), micros(r["ended_at"])
+        )
         for r in rows
     ]
 

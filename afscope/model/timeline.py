@@ -124,3 +124,12 @@ class AttemptWait(msgspec.Struct, frozen=True):
     running_at: Micros | None
     ended_at: Micros | None
     stages: tuple[StageWait, ...]
+
+
+class RowPage(msgspec.Struct, frozen=True):
+    """Rows of one table as text; `focus` is the index of the row that is meant."""
+
+    table: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    focus: int

@@ -5,8 +5,18 @@
 -- needs = ["hpas", "scaledobjects"]
 -- [text.en]
 -- because = "{why}"
+-- [text.en.variants]
+-- mixed = "it kept asking; where it got an answer it followed it, where it got none it kept its size as it must"
+-- followed = "every recorded decision follows from the metric that it was given"
+-- starved = "it kept asking and got no metric; without one it must keep its size"
+-- disabled = "at zero replicas it does nothing by design (ScalingDisabled)"
 -- [text.zh]
--- because = "HPA 按其输入行事：{why}"
+-- because = "{why}"
+-- [text.zh.variants]
+-- mixed = "它一直在请求指标：有应答时照做，没有应答时按规则保持副本数"
+-- followed = "记录到的每个决策都符合它拿到的指标"
+-- starved = "它一直在请求却拿不到指标；没有指标时必须保持副本数"
+-- disabled = "副本数为零时它按设计不工作（ScalingDisabled）"
 -- ---
 WITH views AS (
     SELECT t.target, h.*, h.namespace || '/' || h.name AS key FROM targets t JOIN hpas h ON h.uid = t.hpa_uid AND h.change <> 'DELETED'
@@ -23,10 +33,7 @@ facts AS (
     FROM views GROUP BY target
 )
 SELECT target,
-    {'why': CASE WHEN valid > 0 AND failed > 0 THEN 'it kept asking; where it got an answer it followed it, where it got none it kept its size as it must'
-        WHEN valid > 0 THEN 'every recorded decision follows from the metric that it was given'
-        WHEN failed > 0 THEN 'it kept asking and got no metric; without one it must keep its size'
-        ELSE 'at zero replicas it does nothing by design (ScalingDisabled)' END} AS params,
+    {'why': CASE WHEN valid > 0 AND failed > 0 THEN 'mixed' WHEN valid > 0 THEN 'followed' WHEN failed > 0 THEN 'starved' ELSE 'disabled' END} AS params,
     CASE WHEN valid > 0 THEN [{'table': 'hpas', 'ts': valid_ts, 'key': key, 'text': 'ScalingActive=True ValidMetricFound'}] ELSE [] END
     || CASE WHEN failed > 0 THEN [{'table': 'hpas', 'ts': failed_ts, 'key': key, 'text': 'ScalingActive=False, the request failed'}] ELSE [] END
     || CASE WHEN valid = 0 AND failed = 0 THEN [{'table': 'hpas', 'ts': disabled_ts, 'key': key, 'text': 'ScalingActive=False ScalingDisabled'}] ELSE [] END AS evidence

@@ -7,8 +7,14 @@
 -- params.slack_s = 10
 -- [text.en]
 -- because = "{why}"
+-- [text.en.variants]
+-- empty = "nothing that its query counts was ever queued, so it rightly saw 0"
+-- polled = "it saw the work within {lag} s and polled {polls} times on record, at most {apart} s apart (pollingInterval {poll} s)"
 -- [text.zh]
--- because = "KEDA 按其输入行事：{why}"
+-- because = "{why}"
+-- [text.zh.variants]
+-- empty = "它的查询所统计的任务从未排队，因此看到 0 是如实反映"
+-- polled = "它在 {lag} 秒内看到任务，记录到 {polls} 次轮询，间隔最多 {apart} 秒（pollingInterval {poll} 秒）"
 -- ---
 WITH beats AS (
     SELECT t.target, t.polling_interval_s, s.last_active_time AS moment, min(s.ts) AS ts
@@ -30,8 +36,9 @@ idle AS (
     FROM targets t JOIN scaledobjects s ON s.uid = t.scaledobject_uid AND s.active_status = 'False' AND s.change <> 'DELETED' GROUP BY t.target
 )
 SELECT t.target,
-    {'why': CASE WHEN d.target IS NULL THEN 'nothing that its query counts was ever queued, so it rightly saw 0'
-        ELSE 'it saw the work within ' || greatest(0, round(date_diff('millisecond', d.from_at, f.moment) / 1000.0)) || ' s and polled ' || p.n || ' times on record, at most ' || ceil(coalesce(p.gap, t.polling_interval_s)) || ' s apart (pollingInterval ' || t.polling_interval_s || ' s)' END} AS params,
+    {'why': CASE WHEN d.target IS NULL THEN 'empty' ELSE 'polled' END,
+     'lag': greatest(0, CAST(round(date_diff('millisecond', d.from_at, f.moment) / 1000.0) AS BIGINT)), 'polls': p.n,
+     'apart': CAST(ceil(coalesce(p.gap, t.polling_interval_s)) AS BIGINT), 'poll': t.polling_interval_s} AS params,
     CASE WHEN d.target IS NULL THEN [{'table': 'scaledobjects', 'ts': i.ts, 'key': t.target, 'text': 'Active=False ' || coalesce(i.reason, '')}]
         ELSE [{'table': 'scaledobjects', 'ts': p.ts, 'key': t.target, 'text': 'lastActiveTime moved ' || p.n || ' times'}] END AS evidence
 FROM targets t

@@ -29,6 +29,6 @@ ups AS (
 SELECT s.from_at AS started_at, s.to_at AS ended_at, p.target, p.target AS subject,
     {'target': p.target, 'tasks': p.tasks, 'seconds': CAST(round(p.seconds) AS BIGINT), 'poll': t.polling_interval_s,
      'trigger': round(coalesce(p.at_trigger, 0)), 'decide': round(coalesce(p.at_decide, 0)), 'place': round(coalesce(p.at_place, 0)), 'image': round(coalesce(p.at_image, 0)), 'start': round(coalesce(p.at_start, 0))} AS params,
-    0.9 AS confidence, coalesce(u.evidence, []) AS evidence
+    0.9 AS confidence, p.seconds AS waiting_task_seconds, coalesce(u.evidence, []) AS evidence
 FROM paid p JOIN targets t ON t.target = p.target JOIN span s ON s.target = p.target LEFT JOIN ups u ON u.target = p.target
 WHERE p.seconds >= 1

@@ -13,12 +13,32 @@
 -- params.end = "1970-01-01"
 -- [text.en]
 -- title = "The HPA of {target} got no metric for {seconds} s: {hop} did not answer"
--- detail = "{reports} failed request(s) on record. Hop: {why}. Meanwhile the HPA keeps the last size and never goes up."
+-- detail = "{reports} failed request(s) on record. Which hop: {why}. Meanwhile the HPA keeps the last size and never goes up."
 -- remedy = "{fix}"
+-- [text.en.variants]
+-- why-metadata-db = "the metadata DB failed or delayed {bad} of our own polls in the same time"
+-- why-aggregation = "the APIService is not served ({api_reason})"
+-- why-keda-operator = "the operator wrote lastActiveTime {beats} times where one per {poll} s is due, while the APIService stayed available"
+-- why-api-down = "the APIService was unavailable ({api_reason}), while the operator kept polling the database ({beats} beats of lastActiveTime)"
+-- why-adapter = "the operator kept polling the database ({beats} beats of lastActiveTime), so the answers were lost before the HPA"
+-- fix-metadata-db = "Find what locks or slows the metadata DB (pg_stat_activity, long transactions); give the trigger's connection a statement_timeout."
+-- fix-aggregation = "Restore the Service and endpoints behind v1beta1.external.metrics.k8s.io."
+-- fix-keda-operator = "Look at the keda-operator pod: hang, OOM, CPU throttling, its lease operator.keda.sh; restart it. connect_timeout and statement_timeout in the trigger's connection keep a slow database from hanging it."
+-- fix-adapter = "Look at the keda-metrics-apiserver pod: hang, OOM, CPU throttling, network policy on 6443, certificates; restart it and check that APIService v1beta1.external.metrics.k8s.io is Available."
 -- [text.zh]
 -- title = "{target} 的 HPA 有 {seconds} 秒拿不到指标：{hop} 没有应答"
 -- detail = "记录到 {reports} 次失败的请求。环节判断：{why}。在此期间 HPA 保持原有副本数，不会扩容。"
--- remedy = "检查 {hop} 的 Pod 与日志（卡死、OOM、CPU 限流、网络策略、证书），重启后确认 APIService v1beta1.external.metrics.k8s.io 恢复 Available；KEDA 与元数据库的连接应设置超时。"
+-- remedy = "{fix}"
+-- [text.zh.variants]
+-- why-metadata-db = "同一时间元数据库使我们自己的 {bad} 次轮询失败或超时"
+-- why-aggregation = "APIService 没有后端（{api_reason}）"
+-- why-keda-operator = "operator 只写了 {beats} 次 lastActiveTime，而应当每 {poll} 秒一次；APIService 一直可用"
+-- why-api-down = "APIService 不可用（{api_reason}），而 operator 一直在轮询数据库（lastActiveTime 更新 {beats} 次）"
+-- why-adapter = "operator 一直在轮询数据库（lastActiveTime 更新 {beats} 次），应答在到达 HPA 之前丢失"
+-- fix-metadata-db = "找出锁住或拖慢元数据库的会话（pg_stat_activity、长事务）；为触发器的连接设置 statement_timeout。"
+-- fix-aggregation = "恢复 v1beta1.external.metrics.k8s.io 背后的 Service 与 endpoints。"
+-- fix-keda-operator = "检查 keda-operator 的 Pod：卡死、OOM、CPU 限流、租约 operator.keda.sh；重启它。在触发器连接中设置 connect_timeout 和 statement_timeout，避免慢库把它拖住。"
+-- fix-adapter = "检查 keda-metrics-apiserver 的 Pod：卡死、OOM、CPU 限流、6443 端口的网络策略、证书；重启后确认 APIService v1beta1.external.metrics.k8s.io 恢复 Available。"
 -- ---
 -- An answer that is an error (the operator said what went wrong) is trigger_query_error or trigger_auth_failure.
 WITH silent AS (
@@ -59,19 +79,10 @@ judged AS (
     LEFT JOIN db d ON d.target = s.target AND d.from_at = s.from_at
 )
 SELECT from_at AS started_at, to_at AS ended_at, target, target AS subject, hop AS component,
-    {'target': target, 'seconds': CAST(round(seconds) AS BIGINT), 'reports': reports, 'hop': hop,
-     'why': CASE hop
-        WHEN 'metadata-db' THEN 'the metadata DB failed or delayed ' || bad || ' of our own polls in the same time'
-        WHEN 'aggregation' THEN 'the APIService is not served: ' || api_reason
-        WHEN 'keda-operator' THEN 'the operator wrote lastActiveTime ' || beats || ' times where one per ' || polling_interval_s || ' s is due, while the APIService stayed available'
-        ELSE CASE WHEN api_ts IS NULL THEN '' ELSE 'the APIService was unavailable (' || api_reason || '); ' END || 'the operator kept polling the database (' || coalesce(beats, 0) || ' beats of lastActiveTime)'
-        END,
-     'fix': CASE hop
-        WHEN 'metadata-db' THEN 'Find what locks or slows the metadata DB (pg_stat_activity, long transactions); give the trigger''s connection a statement_timeout.'
-        WHEN 'aggregation' THEN 'Restore the Service and endpoints behind v1beta1.external.metrics.k8s.io.'
-        WHEN 'keda-operator' THEN 'Look at the keda-operator pod: hang, OOM, CPU throttling, leader lease operator.keda.sh; restart it; a connect_timeout and statement_timeout in the trigger''s connection keep a slow database from hanging it.'
-        ELSE 'Look at the keda-metrics-apiserver pod: hang, OOM, CPU throttling, network policy on 6443, certificates; restart it and check that APIService v1beta1.external.metrics.k8s.io is Available.'
-        END} AS params,
+    {'target': target, 'seconds': CAST(round(seconds) AS BIGINT), 'reports': reports, 'hop': hop, 'bad': coalesce(bad, 0),
+     'beats': coalesce(beats, 0), 'poll': polling_interval_s, 'api_reason': coalesce(api_reason, '-'),
+     'why': CASE WHEN hop <> 'keda-metrics-apiserver' THEN 'why-' || hop WHEN api_ts IS NOT NULL THEN 'why-api-down' ELSE 'why-adapter' END,
+     'fix': CASE WHEN hop <> 'keda-metrics-apiserver' THEN 'fix-' || hop ELSE 'fix-adapter' END} AS params,
     CASE WHEN api_ts IS NOT NULL OR hop IN ('keda-operator', 'metadata-db') THEN 0.95 ELSE 0.7 END AS confidence,
     evidence[1:3]
     || CASE WHEN api_ts IS NULL THEN [] ELSE [{'table': 'apiservices', 'ts': api_ts, 'key': api_name, 'text': 'Available=False ' || api_reason || ': ' || api_message}] END

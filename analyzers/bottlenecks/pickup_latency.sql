@@ -20,7 +20,7 @@ WITH paid AS (
 ),
 span AS (SELECT target, min(from_at) AS from_at, max(to_at) AS to_at, arg_min(dag_id || '/' || run_id || '/' || task_id, from_at) AS key FROM queued_spans GROUP BY target)
 SELECT s.from_at AS started_at, s.to_at AS ended_at, p.target, p.target AS subject,
-    {'seconds': CAST(round(sum(p.seconds)) AS BIGINT), 'tasks': count(*), 'median': round(median(p.seconds), 1)} AS params, 0.9 AS confidence,
+    {'seconds': CAST(round(sum(p.seconds)) AS BIGINT), 'tasks': count(*), 'median': round(median(p.seconds), 1)} AS params, 0.9 AS confidence, sum(p.seconds) AS waiting_task_seconds,
     [{'table': 'task_instances', 'ts': s.from_at, 'key': s.key, 'text': 'first queued task'}] AS evidence
 FROM paid p JOIN span s ON s.target = p.target GROUP BY p.target, s.from_at, s.to_at, s.key
 HAVING sum(p.seconds) >= 1

@@ -35,7 +35,7 @@ events_of AS (
 SELECT min(l.from_at) AS started_at, max(l.to_at) AS ended_at, l.target, l.target AS subject,
     {'target': l.target, 'pods': count(*), 'message': coalesce(arg_min(l.message, l.from_at), ''),
      'why': coalesce(nullif(array_to_string(list_distinct(regexp_extract_all(arg_min(l.message, l.from_at),
-        '(Insufficient [a-z./-]+|Too many pods|untolerated taint|node affinity/selector|anti-affinity|topology spread|unbound immediate PersistentVolumeClaims|volume zone|free ports)')), ', '), ''), 'Unschedulable')} AS params,
+        '(Insufficient [a-z][a-z0-9./-]*[a-z0-9]|Too many pods|untolerated taint|node affinity/selector|anti-affinity|topology spread|unbound immediate PersistentVolumeClaims|volume zone|free ports)')), ', '), ''), 'Unschedulable')} AS params,
     0.97 AS confidence,
     list({'table': 'pods', 'ts': l.ts, 'key': l.key, 'text': 'PodScheduled=False Unschedulable: ' || coalesce(l.message, '')} ORDER BY l.from_at)[1:3]
     || list({'table': 'events', 'ts': e.ts, 'key': e.key, 'text': 'FailedScheduling: ' || e.message} ORDER BY e.ts)[1:1] AS evidence

@@ -19,7 +19,7 @@ WITH paid AS (
 ),
 span AS (SELECT min(runnable_at) AS from_at, max(least(queued_at, wait_ended_at)) AS to_at, arg_min(dag_id || '/' || run_id, runnable_at) AS key FROM waiting)
 SELECT s.from_at AS started_at, s.to_at AS ended_at, '' AS target, 'scheduler' AS subject,
-    {'seconds': CAST(round(sum(p.seconds)) AS BIGINT), 'tasks': count(*), 'median': round(median(p.seconds), 1)} AS params, 0.9 AS confidence,
+    {'seconds': CAST(round(sum(p.seconds)) AS BIGINT), 'tasks': count(*), 'median': round(median(p.seconds), 1)} AS params, 0.9 AS confidence, sum(p.seconds) AS waiting_task_seconds,
     [{'table': 'dag_runs', 'ts': s.from_at, 'key': s.key, 'text': 'first runnable task'}] AS evidence
 FROM paid p CROSS JOIN span s GROUP BY s.from_at, s.to_at, s.key
 HAVING sum(p.seconds) >= 1

@@ -9,14 +9,15 @@
 -- ---
 -- A span starts up to 60 s before the first failure is reported, since that long a request may hang (the API
 -- server's own limit, domain: keda-hpa 2.1), but not before the last good answer nor before the HPA had replicas
--- to ask for; it ends with the next good answer.
+-- to ask for; it ends with the next good answer. The condition's lastTransitionTime is of no use here: it stands
+-- still when ScalingDisabled (at zero) becomes FailedGetExternalMetric, because the status does not flip.
 WITH views AS (
     SELECT t.target, h.seen_at AS moment, h.active_status, h.active_reason, h.active_message, h.active_since, h.namespace || '/' || h.name AS key,
         lead(h.seen_at) OVER (PARTITION BY t.target ORDER BY h.seen_at) AS next_at
     FROM hpas h JOIN targets t ON t.hpa_uid = h.uid
 ),
 failing AS (
-    SELECT target, 'hpas' AS source, greatest(coalesce(active_since, moment), $start::TIMESTAMP) AS from_at,
+    SELECT target, 'hpas' AS source, moment AS from_at,
         coalesce(next_at, $end::TIMESTAMP) AS to_at, moment AS ts, key, active_message AS message
     FROM views WHERE active_status = 'False' AND active_reason LIKE 'FailedGet%'
     UNION ALL

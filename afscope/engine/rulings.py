@@ -1,0 +1,164 @@
+"""Rulings on the components of the chain, and the three conditions of a healthy one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from afscope.engine.catalog import Catalog
+from afscope.engine.claims import evidence
+from afscope.engine.facts import parameters
+from afscope.engine.session import Session
+from afscope.engine.verdict import fill, texts
+from afscope.engine.words import say
+from afscope.errors import AnalyzerError, QueryError
+from afscope.model.clock import Micros
+from afscope.model.finding import COMPONENTS, ComponentRuling, Condition, Finding, Role, Ruling
+
+PER_TARGET = frozenset(
+    {
+        "trigger", "keda-operator", "keda-metrics-apiserver", "autoscaler-settings", "hpa", "workload", "quota",
+        "nodes", "image", "worker", "deployer",
+    }
+)  # fmt: skip
+"""Components of which each target has its own; the others are ruled once for the capture."""
+
+
+class Bench:
+    """Rules on every component: guilty by its findings, not guilty by an alibi, else not assessed."""
+
+    def __init__(
+        self,
+        session: Session,
+        catalog: Catalog,
+        bounds: tuple[Micros, Micros],
+        missing: Callable[[str], bool],
+        lang: str,
+    ) -> None:
+        self._session, self._catalog, self._bounds, self._lang = session, catalog, bounds, lang
+        self._missing = missing
+
+    def rule(self, found: Sequence[Finding], targets: Sequence[str]) -> tuple[ComponentRuling, ...]:
+        """One ruling per component and, where a target has its own, per target; in the order of the chain."""
+        alibis = self._alibis()
+        out = []
+        for component in COMPONENTS:
+            for target in targets if component in PER_TARGET and targets else ("",):
+                out.append(self._rule(component, target, found, alibis))
+        return tuple(out)
+
+    def _rule(
+        self, component: str, target: str, found: Sequence[Finding], alibis: Mapping[tuple[str, str], ComponentRuling]
+    ) -> ComponentRuling:
+        guilt = [
+            f for f in found
+            if f.role is Role.ROOT_CAUSE and f.component == component and (not target or f.target in ("", target))
+        ]  # fmt: skip
+        if guilt:
+            words = "; ".join(f.title for f in guilt)
+            return ComponentRuling(component, target, Ruling.GUILTY, words, tuple(e for f in guilt for e in f.evidence))
+        alibi = alibis.get((component, target)) or alibis.get((component, ""))
+        suspected = any(f.role is Role.CONTRIBUTING and f.component == component for f in found)
+        if alibi is not None and not suspected:
+            return ComponentRuling(component, target, alibi.ruling, alibi.because, alibi.evidence)
+        return ComponentRuling(component, target, Ruling.NOT_ASSESSED, self._why_not(component, suspected=suspected))
+
+    def _why_not(self, component: str, *, suspected: bool) -> str:
+        files = [f for f in self._catalog.analyzers if f.header.component == component and f.header.group != "timeline"]
+        if not files:
+            return say(self._lang, "no_rule")
+        missing = sorted({need for f in files for need in f.header.needs if self._missing(need)})
+        if missing and not suspected:
+            return say(self._lang, "not_recorded", sources=", ".join(missing))
+        return say(self._lang, "no_proof")
+
+    def _alibis(self) -> dict[tuple[str, str], ComponentRuling]:
+        out: dict[tuple[str, str], ComponentRuling] = {}
+        for file in self._catalog.group("alibi"):
+            if any(self._missing(need) for need in file.header.needs):
+                continue
+            words = texts(file, self._lang)
+            try:
+                rows = self._session.dicts(file.sql, parameters(self._session, file, *self._bounds))
+            except QueryError as error:
+                raise AnalyzerError(f"analyzer {file.path}: {error}") from error
+            for row in rows:
+                proof = tuple(evidence(row["evidence"] or ()))
+                because = fill(words.because, row["params"] or {}, words.variants)
+                if proof:  # no acquittal without a row that a person can check
+                    key = (file.header.component, row["target"] or "")
+                    out[key] = ComponentRuling(*key, Ruling.NOT_GUILTY, because, proof)
+        return out
+
+
+CONDITIONS = ("scheduler_fills_table", "metric_path_answers", "query_matches_tasks")
+_PATH = frozenset({"keda-operator", "keda-metrics-apiserver", "aggregation"})
+_QUERY = frozenset({"queue_mismatch", "query_ignores_running", "query_divisor_mismatch", "query_overcounts"})
+_TOLD = (Role.ROOT_CAUSE, Role.CONTRIBUTING)
+
+
+def conditions(
+    session: Session, found: Sequence[Finding], missing: Callable[[str], bool], lang: str
+) -> tuple[Condition, ...]:
+    """The three conditions: work reaches the table, the metric path answers, the query matches the tasks."""
+    told = [f for f in found if f.role in _TOLD]
+    return (
+        Condition(CONDITIONS[0], *_fills(session, told, missing, lang)),
+        Condition(CONDITIONS[1], *_answers(session, told, missing, lang)),
+        Condition(CONDITIONS[2], *_matches(session, told, missing, lang)),
+    )
+
+
+def _lacking(missing: Callable[[str], bool], *needs: str) -> str:
+    return ", ".join(need for need in needs if missing(need))
+
+
+def _causes(found: Sequence[Finding]) -> str:
+    return "; ".join(f.title for f in found)
+
+
+def _one(session: Session, sql: str) -> tuple[Any, ...]:
+    return session.run(sql).rows[0]
+
+
+def _fills(
+    session: Session, told: Sequence[Finding], missing: Callable[[str], bool], lang: str
+) -> tuple[bool | None, str]:
+    if lacking := _lacking(missing, "task_instances", "dag_runs"):
+        return None, say(lang, "not_recorded", sources=lacking)
+    if bad := [f for f in told if f.stage in ("run", "schedule", "limits")]:
+        return False, say(lang, "c1_bad", causes=_causes(bad))
+    n, median = _one(
+        session,
+        """SELECT count(*), median(date_diff('millisecond', runnable_at, queued_at)) / 1000.0
+        FROM waiting WHERE queued_at <= wait_ended_at""",
+    )
+    return (True, say(lang, "c1_ok", n=n, median=round(median, 1))) if n else (None, say(lang, "c1_none"))
+
+
+def _answers(
+    session: Session, told: Sequence[Finding], missing: Callable[[str], bool], lang: str
+) -> tuple[bool | None, str]:
+    if lacking := _lacking(missing, "hpas", "scaledobjects"):
+        return None, say(lang, "not_recorded", sources=lacking)
+    bad = [f for f in told if f.component in _PATH or f.cause in ("external_metric_timeout", "trigger_query_error")]
+    if bad:
+        return False, say(lang, "c2_bad", causes=_causes(bad))
+    (failed,) = _one(session, "SELECT count(*) FROM metric_trouble")
+    if failed:
+        return False, say(lang, "c2_failed", n=failed)
+    (answers,) = _one(session, "SELECT count(*) FROM hpas WHERE active_status = 'True' AND change <> 'DELETED'")
+    return (True, say(lang, "c2_ok", n=answers)) if answers else (None, say(lang, "c2_none"))
+
+
+def _matches(
+    session: Session, told: Sequence[Finding], missing: Callable[[str], bool], lang: str
+) -> tuple[bool | None, str]:
+    if lacking := _lacking(missing, "task_instances", "scaledobjects"):
+        return None, say(lang, "not_recorded", sources=lacking)
+    if bad := [f for f in told if f.cause in _QUERY]:
+        return False, say(lang, "c3_bad", causes=_causes(bad))
+    for (reason,) in session.run("SELECT reason FROM trigger_queries WHERE NOT translated").rows:
+        return None, say(lang, "c3_unread", reason=reason)
+    n, missed = _one(session, "SELECT count(*), count(*) FILTER (WHERE NOT counted) FROM queued_spans")
+    if not n:
+        return None, say(lang, "c3_none")
+    return (False, say(lang, "c3_missed", n=missed)) if missed else (True, say(lang, "c3_ok", n=n))
