@@ -71,9 +71,9 @@ def ensure_folder(path: Path) -> None:
         sync_folder(path.parent)
 
 
-def open_new(path: Path) -> int:
-    """A file descriptor for a new private file. Raises FileExistsError."""
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, FILE_MODE)
+def open_new(path: Path, flags: int = 0) -> int:
+    """A file descriptor for a new private file, to write only. Raises FileExistsError."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | flags, FILE_MODE)
     os.fchmod(descriptor, FILE_MODE)
     return descriptor
 

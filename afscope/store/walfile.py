@@ -14,7 +14,7 @@ class WalFile:
         self.path = root / layout.wal_name(seq)
         self.size = wal.HEADER_SIZE
         self.path.unlink(missing_ok=True)  # left by a seal that failed before its commit; nobody wrote rows to it
-        self._descriptor = layout.open_new(self.path)
+        self._descriptor = layout.open_new(self.path, os.O_APPEND)
         layout.write_all(self._descriptor, wal.header(seq))
         os.fsync(self._descriptor)
         layout.sync_folder(self.path.parent)
