@@ -1,6 +1,5 @@
 """One consistent look at a capture that may be growing: the WALs first, the manifest second (see writer.py)."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -53,12 +52,12 @@ class Snapshot(NamedTuple):
     wals: dict[int, bytes]
 
 
-def take(root: Path, tails: Tails, read: Callable[[Path], Manifest] = read_manifest) -> Snapshot:
+def take(root: Path, tails: Tails) -> Snapshot:
     """Reads the WALs, then the manifest. Raises NotACapture, NewerFormat or DamagedCapture."""
     check_folder(root)
     tails.look(after=0)
     wals = {seq: tails.read(seq, 0) for seq in tails.seqs()}
-    manifest = read(root)
+    manifest = read_manifest(root)
     sealed = sealed_seq(manifest)
     for seq in [seq for seq in wals if seq <= sealed]:
         del wals[seq]

@@ -75,7 +75,7 @@ def _segment_problems(root: Path, entry: Segment) -> Iterator[str]:
     if table.num_rows != entry.rows:
         yield f"has {table.num_rows} rows instead of {entry.rows}"
     if segment.bounds(table) != (entry.first, entry.last):
-        yield "its times are not those of the manifest"
+        yield "has other times than the manifest says"
     times = table[arrow.order_column(entry.table)].combine_chunks()
     if len(times) > 1 and pc.any(pc.less(times[1:], times[:-1])).as_py():
         yield f"is not sorted by {arrow.order_column(entry.table)}"

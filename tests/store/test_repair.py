@@ -90,7 +90,7 @@ def test_wrong_counts_bounds_and_order_are_found(closed: Path) -> None:
     write_manifest(closed, manifest)
     found = sorted(str(problem) for problem in verify(closed).problems)
     assert found == sorted(
-        [f"{first.path} has 1 rows instead of 9", f"{second.path} its times are not those of the manifest"]
+        [f"{first.path} has 1 rows instead of 9", f"{second.path} has other times than the manifest says"]
     )
 
 

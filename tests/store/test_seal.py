@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from afscope.store import follow, layout, snapshot
 from afscope.store.follow import Follower
+from afscope.store.manifest import read_manifest
 from afscope.store.options import WriterOptions
 from afscope.store.reader import Capture
 from afscope.store.recover import recover
@@ -80,6 +82,57 @@ def test_every_instant_recovers_to_each_row_once(instants: list[Path]) -> None:
         report = verify(path)
         assert (report.problems, report.notes, report.rows) == ([], [], 22)
         assert recover(path).done == []
+
+
+def seal_after(writer: CaptureWriter, act: Callable[..., Any]) -> Callable[..., Any]:
+    """`act`, with a seal of whatever is open right behind it: the worst moment for a reader that takes two steps."""
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        result = act(*args, **kwargs)
+        writer.seal()
+        return result
+
+    return wrapper
+
+
+def test_a_seal_between_the_two_steps_of_a_reader_hides_nothing(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = make()
+    writer.extend(event(number) for number in range(5))
+    writer.flush()
+    monkeypatch.setattr(snapshot, "read_manifest", seal_after(writer, read_manifest))
+    monkeypatch.setattr(snapshot.Tails, "look", seal_after(writer, snapshot.Tails.look))
+    assert numbers(Capture.open(writer.path)) == list(range(5))
+
+
+def test_a_seal_between_the_two_steps_of_a_follower_hides_nothing(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = make()
+    with Follower(writer.path) as follower:
+        writer.append(event(0))
+        writer.seal()
+        writer.append(event(1))
+        writer.flush()
+        monkeypatch.setattr(follow, "read_manifest", seal_after(writer, read_manifest))
+        monkeypatch.setattr(snapshot.Tails, "look", seal_after(writer, snapshot.Tails.look))
+        assert follower.poll()["events"]["uid"].to_pylist() == ["0", "1"]
+        assert follower.poll() == {}
+
+
+def test_a_follower_waits_for_the_rest_of_a_frame(make: Make, tmp_path: Path) -> None:
+    writer, sizes = make(), []
+    for number in range(3):
+        writer.append(event(number))
+        writer.flush()
+        sizes.append((writer.path / layout.wal_name(1)).stat().st_size)
+    data, half = (writer.path / layout.wal_name(1)).read_bytes(), tmp_path / "half.afscope"
+    shutil.copytree(writer.path, half)
+    file, got = half / layout.wal_name(1), []
+    file.write_bytes(data[: sizes[0] + 5])
+    with Follower(half) as follower:
+        assert numbers(follower.capture) == [0]
+        for end in (sizes[0] + 30, sizes[1] - 1, sizes[1] + 1, sizes[2]):
+            file.write_bytes(data[:end])
+            got.append([int(uid) for table in follower.poll().values() for uid in table["uid"].to_pylist()])
+    assert got == [[], [], [1], [2]]
 
 
 @pytest.fixture
