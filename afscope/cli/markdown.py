@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from afscope.cli.options import People
 from afscope.cli.output import plain
-from afscope.cli.verdict_view import facts, headline, signature, state_word, unassessed, with_role
+from afscope.cli.verdict_view import condition_name, facts, headline, signature, state_word, unassessed, with_role
 from afscope.cli.words import word
 from afscope.model.finding import Analysis, Finding, Role
 
@@ -55,7 +55,7 @@ def _rest(analysis: Analysis, who: People) -> Iterator[str]:
     if analysis.verdict.conditions:
         yield f"\n## {word(who.lang, 'conditions')}\n"
         for item in analysis.verdict.conditions:
-            yield f"- **{word(who.lang, marks[item.ok])}** {escape(item.condition)}: {escape(item.because)}"
+            yield f"- **{word(who.lang, marks[item.ok])}** {escape(condition_name(item, who))}: {escape(item.because)}"
     if analysis.not_assessed:
         yield f"\n## {word(who.lang, 'missing')}\n"
         for needs, causes in unassessed(analysis):

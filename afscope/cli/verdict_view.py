@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from afscope.cli.options import People, duration
 from afscope.cli.output import plain, rendered
-from afscope.cli.words import word
-from afscope.model.finding import Analysis, Evidence, Finding, Role, Ruling
+from afscope.cli.words import WORDS, word
+from afscope.model.finding import Analysis, Condition, Evidence, Finding, Role, Ruling
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -130,7 +130,7 @@ def _grid(console: "Console", rows: Iterable[tuple[str, str, str, str]]) -> None
 
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
-    table.add_column(overflow="fold", min_width=20)
+    table.add_column(overflow="fold", max_width=26)
     table.add_column(overflow="fold", ratio=1)
     for first, style, second, third in rows:
         table.add_row(Text("  " + first, style=style), Text(second), Text(third))
@@ -138,22 +138,18 @@ def _grid(console: "Console", rows: Iterable[tuple[str, str, str, str]]) -> None
 
 
 def _components(console: "Console", analysis: Analysis, who: People) -> None:
+    groups: dict[tuple[Ruling, str], list[str]] = {}
     order = list(Ruling)
-    rulings = sorted(analysis.verdict.components, key=lambda item: order.index(item.ruling))
-    if rulings:
+    for item in sorted(analysis.verdict.components, key=lambda item: order.index(item.ruling)):
+        name = plain(item.component) + (f" ({plain(item.target)})" if item.target and len(analysis.targets) > 1 else "")
+        groups.setdefault((item.ruling, plain(item.because)), []).append(name)
+    if groups:
         _title(console, word(who.lang, "components"))
-        _grid(
-            console,
-            (
-                (
-                    word(who.lang, item.ruling.value),
-                    _RULING_STYLE[item.ruling],
-                    plain(item.component) + (f" ({plain(item.target)})" if len(analysis.targets) > 1 else ""),
-                    plain(item.because),
-                )
-                for item in rulings
-            ),
+        rows = (
+            (word(who.lang, ruling.value), _RULING_STYLE[ruling], ", ".join(names), because)
+            for (ruling, because), names in groups.items()
         )
+        _grid(console, rows)
 
 
 def _conditions(console: "Console", analysis: Analysis, who: People) -> None:
@@ -161,13 +157,16 @@ def _conditions(console: "Console", analysis: Analysis, who: People) -> None:
         return
     _title(console, word(who.lang, "conditions"))
     marks = {True: ("yes", "green"), False: ("no", "bold red"), None: ("unknown", "dim")}
-    _grid(
-        console,
-        (
-            (word(who.lang, marks[item.ok][0]), marks[item.ok][1], plain(item.condition), plain(item.because))
-            for item in analysis.verdict.conditions
-        ),
+    rows = (
+        (word(who.lang, marks[item.ok][0]), marks[item.ok][1], condition_name(item, who), plain(item.because))
+        for item in analysis.verdict.conditions
     )
+    _grid(console, rows)
+
+
+def condition_name(item: Condition, who: People) -> str:
+    """A condition in words; its id where the words do not know it."""
+    return word(who.lang, item.condition) if item.condition in WORDS[who.lang] else plain(item.condition)
 
 
 def unassessed(analysis: Analysis) -> Iterator[tuple[str, list[str]]]:

@@ -30,6 +30,9 @@ _EN = {
     "gaps": "Gaps in the recording",
     "confidence": "confidence",
     "more": "more",
+    "scheduler_fills_table": "the scheduler puts work into the table",
+    "metric_path_answers": "HPA, metrics apiserver, operator and database answer",
+    "query_matches_tasks": "the trigger's query matches the tasks",
 }
 _ZH = {
     "verdict": "结论",
@@ -61,6 +64,9 @@ _ZH = {
     "gaps": "记录中的缺口",
     "confidence": "置信度",
     "more": "更多",
+    "scheduler_fills_table": "调度器把任务写入表中",
+    "metric_path_answers": "HPA、指标 API、operator 与数据库均有应答",
+    "query_matches_tasks": "触发器的查询与任务相符",
 }
 WORDS = {"en": _EN, "zh": _ZH}
 
