@@ -40,7 +40,7 @@ def from_rows(name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) 
 
 def _array(values: Sequence[Any] | None, kind: pa.DataType, rows: int) -> pa.Array:
     """Most columns of most rows are null, and Arrow makes a column of nulls for free."""
-    if values is None or values.count(None) == rows:
+    if values is None or (values[0] is None and values.count(None) == rows):
         return pa.nulls(rows, kind)
     return pa.array(values, type=kind)
 
