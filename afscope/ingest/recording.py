@@ -1,0 +1,207 @@
+"""A raw recording folder: API objects, polls of the Airflow DB and logs, each line with the time it was received.
+
+`k8s/<kind>.jsonl[.gz]` holds {"t", "type", "object"} per observation, `airflow_db.jsonl[.gz]` polls and changed rows,
+`logs/*.log[.gz]` what containers wrote. An empty file says "listed, there were none"; an absent one that nobody
+looked. Samples of the external metric are left out: taking them runs the trigger's query (domain: keda-hpa 11.1), so
+no capture has them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from afscope.ingest.lines import lines
+from afscope.ingest.sink import Findings, Hole, Stream, Timed
+from afscope.model.capture import SourceState
+from afscope.model.clock import Micros, from_seconds
+from afscope.model.row import STATE
+from afscope.normalize.airflow import AirflowNormalizer
+from afscope.normalize.kube import KubeNormalizer
+
+KINDS = {
+    "pods": ("Pod", "pods"),
+    "deployments": ("Deployment", "workloads"),
+    "statefulsets": ("StatefulSet", "workloads"),
+    "replicasets": ("ReplicaSet", "workloads"),
+    "horizontalpodautoscalers": ("HorizontalPodAutoscaler", "hpas"),
+    "scaledobjects": ("ScaledObject", "scaledobjects"),
+    "events": ("Event", "events"),
+    "nodes": ("Node", "nodes"),
+    "resourcequotas": ("ResourceQuota", "quotas"),
+    "limitranges": ("LimitRange", "quotas"),
+    "apiservices": ("APIService", "apiservices"),
+    "leases": ("Lease", "leases"),
+}
+"""Plural of a kind, as files are named, to its kind and table."""
+_DB_TABLES = (
+    "task_instances", "dag_runs", "dags", "pools", "jobs", "task_counts", "db_log", "celery_results", "polls",
+)  # fmt: skip
+# A hole in the polls is a hole in what only polls can show.
+_DB_HOLES = ("task_instances", "dag_runs", "dags", "pools", "jobs")
+
+
+class _Observation(msgspec.Struct):
+    t: float
+    type: str
+    object: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Poll(msgspec.Struct):
+    t: float
+    poll: str | None = None
+    took: float = 0.0
+    error: str | None = None
+    table: str | None = None
+    rows: list[dict[str, Any]] | None = None
+
+
+_OBSERVATION = msgspec.json.Decoder(_Observation)
+_POLL = msgspec.json.Decoder(_Poll)
+
+
+def is_recording(folder: Path) -> bool:
+    """Whether a folder looks like a raw recording."""
+    return (folder / "k8s").is_dir() or any(_named(folder, "airflow_db"))
+
+
+def _named(folder: Path, stem: str) -> Iterator[Path]:
+    return (p for p in (folder / f"{stem}.jsonl", folder / f"{stem}.jsonl.gz") if p.is_file())
+
+
+def streams(folder: Path, found: Findings) -> Iterator[Stream]:
+    """One stream of rows per file, each in the order of time. Consuming them fills `found`."""
+    kube = KubeNormalizer(found.redactor)
+    present = set()
+    for path in sorted((folder / "k8s").glob("*.jsonl*")):
+        plural = path.name.split(".")[0]
+        present.add(plural)
+        yield _observations(path, plural, kube, found)
+    _kube_sources(present, found)
+    for path in _named(folder, "airflow_db"):
+        yield _database(path, AirflowNormalizer(found.redactor), found)
+    logs = sorted((folder / "logs").glob("*.log*"))
+    if logs:
+        found.source("log_lines", SourceState.OK)
+    for path in logs:
+        yield _log(path, folder, found)
+
+
+def _kube_sources(present: set[str], found: Findings) -> None:
+    for plural, (_, table) in KINDS.items():
+        if table == "workloads" or plural == "limitranges":
+            continue
+        if plural in present:
+            found.source(table, SourceState.OK)
+    workloads = {"deployments", "statefulsets", "replicasets"}
+    missing = workloads - present
+    if not missing:
+        found.source("workloads", SourceState.OK)
+    elif missing != workloads:
+        found.source("workloads", SourceState.PARTIAL, f"not recorded: {', '.join(sorted(missing))}")
+    if present:
+        found.source("objects", SourceState.OK)
+        found.source("airflow_config", SourceState.OK)
+
+
+def _observations(path: Path, plural: str, kube: KubeNormalizer, found: Findings) -> Stream:
+    """The rows of one kind's file. DISCONNECT opens a hole that the next line closes."""
+    kind, table = KINDS.get(plural, (None, "objects"))
+    lost_at: Micros | None = None
+    for number, line in lines(path, found.note):
+        try:
+            seen = _OBSERVATION.decode(line)
+        except msgspec.DecodeError as error:
+            found.note(f"{path}:{number}: {error}")
+            continue
+        at = from_seconds(seen.t)
+        if lost_at is not None:
+            found.holes.append(Hole(table, lost_at, at, "watch disconnected"))
+            lost_at = None
+        if seen.type == "DISCONNECT":
+            lost_at = at
+        elif seen.type != "BOOKMARK":
+            yield from _observed(kube, seen, at, kind, f"{path}:{number}", found)
+
+
+def _observed(
+    kube: KubeNormalizer, seen: _Observation, at: Micros, kind: str | None, where: str, found: Findings
+) -> Stream:
+    change = STATE if seen.type == "LIST" else seen.type
+    try:
+        for row in kube.observe(change, bytes(seen.object), at, kind=kind):
+            yield Timed(at, row)
+    except msgspec.DecodeError as error:
+        found.note(f"{where}: {error}")
+    while kube.problems:
+        found.note(f"{where}: only kept as an object: {kube.problems.pop()}")
+
+
+def _database(path: Path, airflow: AirflowNormalizer, found: Findings) -> Stream:
+    """The rows of the polls. A failed poll opens a hole that the next good one closes."""
+    failed_at: Micros | None = None
+    last: Micros = 0
+    good = False
+    error = ""
+    for number, line in lines(path, found.note):
+        try:
+            poll = _POLL.decode(line)
+        except msgspec.DecodeError as problem:
+            found.note(f"{path}:{number}: {problem}")
+            continue
+        last = from_seconds(poll.t)
+        if poll.poll is not None:
+            ok = poll.poll == "ok"
+            good = good or ok
+            if ok and failed_at is not None:
+                _hole(found, failed_at, last, error)
+                failed_at = None
+            elif not ok:
+                failed_at = last if failed_at is None else failed_at
+                error = poll.error or "poll failed"
+            rows = airflow.poll(last, poll.took, ok=ok, error=poll.error)
+        else:
+            rows = airflow.rows(poll.table or "", poll.rows or [], last)
+        for row in rows:
+            yield Timed(last, row)
+    if failed_at is not None:
+        _hole(found, failed_at, last, error)
+    _database_sources(path, airflow, found, good=good)
+
+
+def _hole(found: Findings, start: Micros, end: Micros, error: str) -> None:
+    for table in _DB_HOLES:
+        found.holes.append(Hole(table, start, end, found.redactor.text(error)))
+
+
+def _database_sources(path: Path, airflow: AirflowNormalizer, found: Findings, *, good: bool) -> None:
+    for table in _DB_TABLES:
+        if good:
+            found.source(table, SourceState.OK)
+        else:
+            found.source(table, SourceState.FAILED, "no poll succeeded")
+    found.airflow_version = airflow.release or found.airflow_version
+    for table in sorted(airflow.unknown_tables):
+        found.note(f"{path}: table {table} is not known")
+
+
+def _log(path: Path, folder: Path, found: Findings) -> Stream:
+    from afscope.normalize.logs import LogNormalizer, component_of
+
+    component, pod = component_of(path.name)
+    normalizer = LogNormalizer(found.redactor, day_hint=_day(folder))
+    texts = (line for _, line in lines(path, found.note))
+    for row in normalizer.lines(texts, component=component, pod=pod, container=None, source=path.name):
+        yield Timed(row.values["ts"], row)
+
+
+def _day(folder: Path) -> Micros:
+    """The day of a recording, for logs that do not write the year: the time of its first line."""
+    for path in [*_named(folder, "airflow_db"), *sorted((folder / "k8s").glob("*.jsonl*"))]:
+        for _, line in lines(path, lambda _: None):
+            try:
+                return from_seconds(_POLL.decode(line).t)
+            except msgspec.DecodeError:
+                break
+    return 0

@@ -1,0 +1,58 @@
+"""Where importers put what they find: rows in the order of time, the state of sources, gaps, what was not read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from afscope.model.capture import Source, SourceState
+from afscope.model.clock import Micros
+from afscope.model.row import Row
+from afscope.normalize.redact import Redactor
+
+
+class Timed(NamedTuple):
+    """A row and when the recorder saw it: streams of these are merged."""
+
+    seen_at: Micros
+    row: Row
+
+
+class Hole(NamedTuple):
+    """A gap found while reading."""
+
+    source: str
+    from_ts: Micros
+    to_ts: Micros
+    reason: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """What reading found besides rows. One per import; readers add to it while their streams are consumed."""
+
+    redactor: Redactor = field(default_factory=Redactor)
+    sources: dict[str, Source] = field(default_factory=dict)
+    holes: list[Hole] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    airflow_version: str = ""
+
+    def note(self, text: str) -> None:
+        """Something that could not be read, as "file:line: why"."""
+        self.unread.append(text)
+
+    def source(self, table: str, state: SourceState, reason: str = "") -> None:
+        """The state of a table; a better word replaces a worse one (several sources may fill one table)."""
+        known = self.sources.get(table)
+        if known is None or _RANK[state] < _RANK[known.status]:
+            self.sources[table] = Source(state, reason)
+
+
+_RANK = {
+    SourceState.OK: 0,
+    SourceState.PARTIAL: 1,
+    SourceState.FAILED: 2,
+    SourceState.FORBIDDEN: 3,
+    SourceState.ABSENT: 4,
+    SourceState.NOT_RECORDED: 5,
+}
+Stream = Iterator[Timed]

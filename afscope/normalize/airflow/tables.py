@@ -1,0 +1,207 @@
+"""One reader per Airflow table: a row to (capture table, values, the row's own time for the state it is in)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from afscope.model.clock import Micros
+from afscope.normalize.airflow.values import Values, integer, real, time_of, truth, words
+from afscope.normalize.airflow.versions import Version
+from afscope.normalize.redact import Redactor
+
+Read = tuple[str, dict[str, Any], Micros | None]
+_NOT_STARTED = (None, "scheduled", "queued")
+_OVER = ("success", "failed", "skipped", "upstream_failed", "removed", "up_for_retry")
+
+
+def attempt(state: str | None, try_number: int | None, version: Version) -> int:
+    """The attempt that a row describes, 1-based, equal in every version.
+
+    Up to 2.9 the worker counts when it starts, so what waits still shows the attempt before; since 2.10 the
+    scheduler counts when it schedules (dagrun.py schedule_tis), so only state none still does.
+    """
+    tries = try_number or 0
+    waits = state in _NOT_STARTED if version < (2, 10) else state is None
+    return max(1, tries + 1 if waits else tries)
+
+
+def task_instance(row: Values, version: Version, _: Redactor) -> Read:
+    """task_instance. Its columns are those of the attempt before until the state that writes them."""
+    state = words(row.get("state")) or None
+    times = {
+        name: time_of(row.get(name))
+        for name in (
+            "scheduled_dttm", "queued_dttm", "start_date", "end_date", "updated_at", "last_heartbeat_at",
+        )
+    }  # fmt: skip
+    values: dict[str, Any] = {
+        "dag_id": words(row.get("dag_id")),
+        "run_id": words(row.get("run_id")),
+        "task_id": words(row.get("task_id")),
+        "map_index": -1 if row.get("map_index") is None else integer(row.get("map_index")),
+        "attempt": attempt(state, integer(row.get("try_number")), version),
+        "try_number": integer(row.get("try_number")),
+        "state": state,
+        "ti_id": words(row.get("id")),
+        "max_tries": integer(row.get("max_tries")),
+        "hostname": words(row.get("hostname")),
+        "pool": words(row.get("pool")),
+        "pool_slots": integer(row.get("pool_slots")),
+        "queue": words(row.get("queue")),
+        "priority_weight": integer(row.get("priority_weight")),
+        "operator": words(row.get("operator")),
+        "executor": words(row.get("executor")),
+        "queued_by_job_id": integer(row.get("queued_by_job_id")),
+        "duration": real(row.get("duration")),
+        "job_id": integer(row.get("job_id")),
+        "external_executor_id": words(row.get("external_executor_id")),
+        "pid": integer(row.get("pid")),
+        "trigger_id": integer(row.get("trigger_id")),
+        "dag_version_id": words(row.get("dag_version_id")),
+        **times,
+    }
+    return "task_instances", values, _entered(state, times)
+
+
+def _entered(state: str | None, times: dict[str, Micros | None]) -> Micros | None:
+    """When the row entered its state, by the column that this transition writes (domain: airflow 2.2)."""
+    if state == "queued":
+        return times["queued_dttm"]
+    if state == "scheduled":
+        return times["scheduled_dttm"] or times["updated_at"]
+    if state in ("running", "restarting"):
+        return times["start_date"]
+    if state in _OVER:
+        return times["end_date"]
+    return times["updated_at"] if state else None
+
+
+def dag_run(row: Values, _version: Version, _redactor: Redactor) -> Read:
+    """dag_run; execution_date before Airflow 3 is logical_date after it."""
+    state = words(row.get("state"))
+    logical = row.get("logical_date") if "logical_date" in row else row.get("execution_date")
+    triggered = row.get("triggered_by")
+    if triggered is None and row.get("external_trigger") is not None:
+        triggered = "external" if truth(row.get("external_trigger")) else "schedule"
+    values: dict[str, Any] = {
+        "id": integer(row.get("id")),
+        "dag_id": words(row.get("dag_id")),
+        "run_id": words(row.get("run_id")),
+        "state": state,
+        "run_type": words(row.get("run_type")),
+        "triggered_by": words(triggered),
+        "queued_at": time_of(row.get("queued_at")),
+        "logical_date": time_of(logical),
+        "run_after": time_of(row.get("run_after")),
+        "data_interval_start": time_of(row.get("data_interval_start")),
+        "data_interval_end": time_of(row.get("data_interval_end")),
+        "start_date": time_of(row.get("start_date")),
+        "end_date": time_of(row.get("end_date")),
+        "creating_job_id": integer(row.get("creating_job_id")),
+        "last_scheduling_decision": time_of(row.get("last_scheduling_decision")),
+        "clear_number": integer(row.get("clear_number")),
+        "backfill_id": integer(row.get("backfill_id")),
+    }
+    own = {"queued": values["queued_at"], "running": values["last_scheduling_decision"] or values["start_date"]}
+    return "dag_runs", values, own.get(state or "", values["end_date"])
+
+
+def dag(row: Values, _version: Version, _redactor: Redactor) -> Read:
+    """dag; is_stale of Airflow 3 is the inverse of is_active."""
+    active = truth(row.get("is_active"))
+    stale = truth(row.get("is_stale"))
+    values: dict[str, Any] = {
+        "dag_id": words(row.get("dag_id")),
+        "is_paused": truth(row.get("is_paused")),
+        "is_active": active if active is not None or stale is None else not stale,
+        "max_active_tasks": integer(row.get("max_active_tasks")),
+        "max_active_runs": integer(row.get("max_active_runs")),
+        "has_task_concurrency_limits": truth(row.get("has_task_concurrency_limits")),
+        "has_import_errors": truth(row.get("has_import_errors")),
+        "next_dagrun_create_after": time_of(row.get("next_dagrun_create_after")),
+        "last_parsed_time": time_of(row.get("last_parsed_time")),
+        "exceeds_max_non_backfill": truth(row.get("exceeds_max_non_backfill")),
+        "bundle_name": words(row.get("bundle_name")),
+    }
+    return "dags", values, None
+
+
+def slot_pool(row: Values, _version: Version, _redactor: Redactor) -> Read:
+    """slot_pool; include_deferred came with 2.7, before it deferred tasks never counted."""
+    included = row.get("include_deferred")
+    values: dict[str, Any] = {
+        "pool": words(row.get("pool")),
+        "slots": integer(row.get("slots")),
+        "include_deferred": False if included is None else truth(included),
+    }
+    return "pools", values, None
+
+
+def job(row: Values, _version: Version, _redactor: Redactor) -> Read:
+    """job."""
+    values: dict[str, Any] = {
+        "id": integer(row.get("id")),
+        "dag_id": words(row.get("dag_id")),
+        "job_type": words(row.get("job_type")),
+        "state": words(row.get("state")),
+        "hostname": words(row.get("hostname")),
+        "latest_heartbeat": time_of(row.get("latest_heartbeat")),
+        "start_date": time_of(row.get("start_date")),
+        "end_date": time_of(row.get("end_date")),
+        "executor_class": words(row.get("executor_class")),
+    }
+    return "jobs", values, values["end_date"] or values["latest_heartbeat"]
+
+
+def log(row: Values, _version: Version, redactor: Redactor) -> Read:
+    """log; `extra` may hold full command lines and stays out."""
+    values: dict[str, Any] = {
+        "id": integer(row.get("id")),
+        "dag_id": words(row.get("dag_id")),
+        "task_id": words(row.get("task_id")),
+        "map_index": integer(row.get("map_index")),
+        "run_id": words(row.get("run_id")),
+        "try_number": integer(row.get("try_number")),
+        "event": words(row.get("event")),
+        "owner": redactor.optional(words(row.get("owner"))),
+    }
+    return "db_log", values, time_of(row.get("dttm"))
+
+
+def celery_taskmeta(row: Values, _version: Version, redactor: Redactor) -> Read:
+    """celery_taskmeta; of a traceback only its last line stays, redacted."""
+    trace = words(row.get("traceback"))
+    lines = [line for line in (trace or "").splitlines() if line.strip()]
+    values: dict[str, Any] = {
+        "id": integer(row.get("id")),
+        "task_id": words(row.get("task_id")),
+        "status": words(row.get("status")),
+        "date_done": time_of(row.get("date_done")),
+        "failure": redactor.text(lines[-1].strip())[:500] if lines else None,
+    }
+    return "celery_results", values, values["date_done"]
+
+
+READERS: dict[str, Callable[[Values, Version, Redactor], Read]] = {
+    "task_instance": task_instance,
+    "dag_run": dag_run,
+    "dag": dag,
+    "slot_pool": slot_pool,
+    "job": job,
+    "log": log,
+    "celery_taskmeta": celery_taskmeta,
+}
+KEYS: dict[str, tuple[str, ...]] = {
+    "task_instance": ("dag_id", "run_id", "task_id", "map_index"),
+    "dag_run": ("dag_id", "run_id"),
+    "dag": ("dag_id",),
+    "slot_pool": ("pool",),
+    "job": ("id",),
+    "log": ("id",),
+    "celery_taskmeta": ("task_id",),
+}
+"""Columns that identify a row of an Airflow table."""
+TABLE_OF = {
+    "task_instance": "task_instances", "dag_run": "dag_runs", "dag": "dags", "slot_pool": "pools", "job": "jobs",
+    "log": "db_log", "celery_taskmeta": "celery_results", "counts": "task_counts",
+}  # fmt: skip
+"""Capture table that an Airflow table fills."""
