@@ -9,28 +9,47 @@ from afscope.engine import analysis, charts, episodes, evidence_rows, waits
 from afscope.engine.attribution import Attribution, attribute
 from afscope.engine.catalog import Catalog
 from afscope.engine.claims import Claim, collect
-from afscope.engine.facts import Facts, parameters, tables_read
+from afscope.engine.facts import Facts, mentioned, parameters
 from afscope.engine.header import AnalyzerFile
 from afscope.engine.rulings import Bench
 from afscope.engine.session import Result, Session
 from afscope.engine.verdict import findings
-from afscope.errors import AnalyzerError, QueryError
+from afscope.errors import AnalyzerError, QueryError, UsageError
 from afscope.model.capture import SourceState
-from afscope.model.clock import SECOND, from_datetime
+from afscope.model.clock import SECOND, Micros, from_datetime, rfc3339
 from afscope.model.finding import Analysis, CaptureInfo, Evidence, Gap, NotAssessed
 from afscope.model.timeline import AttemptWait, Chart, Episode, RowPage
 from afscope.store.reader import Capture
 
 
 class Investigation:
-    """Opens a capture, builds the facts, runs the analyzers and the attribution."""
+    """Opens a capture, builds the facts, runs the analyzers and the attribution.
 
-    def __init__(self, capture: Capture, catalog: Catalog, *, lang: str = "en") -> None:
+    `targets` restricts what is reported, never what is looked at; `since` and `until` bound the waiting that counts.
+    """
+
+    def __init__(
+        self,
+        capture: Capture,
+        catalog: Catalog,
+        *,
+        lang: str = "en",
+        targets: Sequence[str] = (),
+        since: Micros | None = None,
+        until: Micros | None = None,
+    ) -> None:
         self.capture, self.catalog, self.lang = capture, catalog, lang
-        self.start, self.end = capture.started_at, capture.ended_at
+        self.start = max(capture.started_at, since or 0)
+        self.end = min(capture.ended_at, until) if until is not None else capture.ended_at
+        if self.start > self.end:
+            raise UsageError(
+                "--since and --until leave nothing of the capture",
+                f"it reaches from {rfc3339(capture.started_at)} to {rfc3339(capture.ended_at)}",
+            )
         self.session = Session(capture)
         self.facts = Facts(self.session, catalog, self.start, self.end)
         self.facts.build_all()
+        self._wanted = self._known_targets(targets)
         self.not_assessed: list[NotAssessed] = []
         self.claims: list[Claim] = []
         before, after = self._bottlenecks()
@@ -39,9 +58,19 @@ class Investigation:
         self._collect(after)
 
     @classmethod
-    def open(cls, path: Path, *, lang: str = "en", analyzers: Sequence[Path] = ()) -> "Investigation":
-        """Opens a capture folder or zip. Raises CaptureError and AnalyzerError."""
-        return cls(Capture.open(path), Catalog.load(analyzers), lang=lang)
+    def open(
+        cls,
+        path: Path,
+        *,
+        lang: str = "en",
+        targets: Sequence[str] = (),
+        analyzers: Sequence[Path] = (),
+        since: Micros | None = None,
+        until: Micros | None = None,
+    ) -> "Investigation":
+        """Opens a capture folder or zip. Raises CaptureError, AnalyzerError, and UsageError for unknown targets."""
+        catalog = Catalog.load(analyzers)
+        return cls(Capture.open(path), catalog, lang=lang, targets=targets, since=since, until=until)
 
     def close(self) -> None:
         """Frees the DuckDB session."""
@@ -56,7 +85,8 @@ class Investigation:
     def analysis(self) -> Analysis:
         """Findings, verdict and rulings, in this investigation's language."""
         gaps = self.gaps()
-        found = tuple(findings(self.claims, self.attribution.claim_seconds, self.total_waiting, gaps, self.lang))
+        every = findings(self.claims, self.attribution.claim_seconds, self.total_waiting, gaps, self.lang)
+        found = tuple(f for f in every if self._reported(f.target))
         targets = self.targets()
         bench = Bench(self.session, self.catalog, (self.start, self.end), self._missing, self.lang)
         names = [target["target"] for target in targets]
@@ -77,7 +107,18 @@ class Investigation:
                 trigger_type, query, polling_interval_s, cooldown_period_s, min_replica_count, max_replica_count,
                 worker_concurrency FROM targets ORDER BY target"""
         )
-        return tuple(rows)
+        return tuple(row for row in rows if self._reported(row["target"]))
+
+    def _known_targets(self, targets: Sequence[str]) -> frozenset[str]:
+        known = [str(target) for (target,) in self.session.run("SELECT target FROM targets ORDER BY target").rows]
+        for target in targets:
+            if target not in known:
+                raise UsageError(f"no target {target!r} in this capture", f"it has: {', '.join(known) or 'none'}")
+        return frozenset(targets)
+
+    def _reported(self, target: str) -> bool:
+        """Whether something about `target` was asked for; what concerns no single target always is."""
+        return not self._wanted or not target or target in self._wanted
 
     def gaps(self) -> list[Gap]:
         """The holes of the capture."""
@@ -86,18 +127,17 @@ class Investigation:
 
     def waits(self) -> list[AttemptWait]:
         """Where each attempt's wait went."""
-        return waits.attempt_waits(self.attribution)
+        return [w for w in waits.attempt_waits(self.attribution) if self._reported(w.target)]
 
     def timeline(self) -> list[Episode]:
         """The scaling episodes."""
-        return episodes.episodes(self.session, self.end)
+        return [e for e in episodes.episodes(self.session, self.end) if self._reported(e.target)]
 
     @cached_property
     def charts(self) -> tuple[Chart, ...]:
         """Lanes and strips per target."""
-        return charts.charts(
-            self.session, self.attribution, waits.targets(self.session), self.gaps(), (self.start, self.end)
-        )
+        targets = [t for t in waits.targets(self.session) if self._reported(t.name)]
+        return charts.charts(self.session, self.attribution, targets, self.gaps(), (self.start, self.end))
 
     def rows(self, evidence: Evidence, limit: int = 200) -> RowPage:
         """The rows of the evidence's table around it."""
@@ -116,7 +156,7 @@ class Investigation:
         before: list[AnalyzerFile] = []
         after: list[AnalyzerFile] = []
         for file in self.catalog.group("bottleneck"):
-            (after if "waits" in tables_read(self.session, file.sql) else before).append(file)
+            (after if mentioned(file.sql, ("waits",)) else before).append(file)
         return before, after
 
     def _collect(self, files: Sequence[AnalyzerFile]) -> None:

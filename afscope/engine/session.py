@@ -5,6 +5,7 @@ settings. Times are plain TIMESTAMPs in UTC. Results are always drained, because
 result owns the connection.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,12 +73,16 @@ class Session:
         self.run(f"CREATE OR REPLACE TABLE {quoted(name)} AS {sql}", params)
 
     def fill(self, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> None:
-        """Creates table `name` with `columns` (name to SQL type) and these rows."""
-        spec = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns.items())
-        self.run(f"CREATE OR REPLACE TABLE {quoted(name)} ({spec})")
-        if rows:
-            marks = ", ".join("?" for _ in columns)
-            self._connection.executemany(f"INSERT INTO {quoted(name)} VALUES ({marks})", [list(row) for row in rows])
+        """Creates table `name` with `columns` (name to SQL type) and these rows.
+
+        They go in as one JSON document: handing over Python lists would make DuckDB import pandas first.
+        """
+        records = [dict(zip(columns, row, strict=True)) for row in rows]
+        self.materialize(
+            name,
+            "SELECT unnest(from_json(CAST($rows AS JSON), CAST($shape AS VARCHAR)), recursive := true)",
+            {"rows": json.dumps(records), "shape": json.dumps([dict(columns)])},
+        )
 
     def statement(self, sql: str) -> tuple[str, frozenset[str]]:
         """Kind of the single statement in `sql` (SELECT, …) and its named parameters.
@@ -102,9 +107,8 @@ class Session:
         if segments:
             listing = ", ".join(literal(path) for path in segments)
             parts.append(f"SELECT {_projection(table)} FROM read_parquet([{listing}], union_by_name = true)")
-        tail = capture.wal_table(table.name)
-        if tail.num_rows:
-            self._connection.register("wal_tail", tail)
+        if capture.tail_rows(table.name):
+            self._connection.register("wal_tail", capture.wal_table(table.name))
             self._connection.execute(
                 f"CREATE TABLE {quoted('wal_' + table.name)} AS SELECT {_projection(table)} FROM wal_tail"
             )

@@ -99,6 +99,10 @@ class Capture:
         sealed = sum(segment.rows for segment in self.manifest.segments if segment.table == TABLES[table].name)
         return sealed + self._wal_rows.get(table, 0)
 
+    def tail_rows(self, table: str) -> int:
+        """How many rows of a table are not sealed yet."""
+        return self._wal_rows.get(TABLES[table].name, 0)
+
     def has(self, table: str) -> bool:
         """Whether a table has rows. For whether it was recorded at all, ask `source`."""
         return self.rows(table) > 0

@@ -8,8 +8,15 @@
 -- [text.zh]
 -- because = "有任务等待的 {dags} 个 DAG 均未暂停；其上限未达到或不构成约束"
 -- ---
-WITH mine AS (SELECT DISTINCT dag_id FROM waiting),
-rows AS (SELECT d.* FROM dags d JOIN mine USING (dag_id) WHERE d.change <> 'DELETED')
+WITH states AS (
+    SELECT *, lead(seen_at, 1, 'infinity'::TIMESTAMP) OVER (PARTITION BY dag_id ORDER BY seen_at) AS until
+    FROM dags WHERE change <> 'DELETED'
+),
+-- only what held while tasks of the DAG waited for it
+held AS (
+    SELECT DISTINCT s.dag_id, s.ts, s.is_paused, s.is_active, s.max_active_runs, s.max_active_tasks
+    FROM states s JOIN waiting w ON w.dag_id = s.dag_id AND s.seen_at <= least(w.queued_at, w.wait_ended_at) AND s.until > w.runnable_at
+)
 SELECT '' AS target, {'dags': count(DISTINCT dag_id)} AS params,
-    list(DISTINCT {'table': 'dags', 'ts': ts, 'key': dag_id, 'text': 'is_paused = false, max_active_runs = ' || coalesce(max_active_runs, -1) || ', max_active_tasks = ' || coalesce(max_active_tasks, -1)})[1:3] AS evidence
-FROM rows HAVING count(*) > 0 AND NOT bool_or(is_paused) AND bool_and(coalesce(is_active, true))
+    list({'table': 'dags', 'ts': ts, 'key': dag_id, 'text': 'is_paused = false, max_active_runs = ' || coalesce(max_active_runs, -1) || ', max_active_tasks = ' || coalesce(max_active_tasks, -1)} ORDER BY ts)[1:3] AS evidence
+FROM held HAVING count(*) > 0 AND NOT bool_or(is_paused) AND bool_and(coalesce(is_active, true))
