@@ -102,11 +102,11 @@ def analyze(
     elif output == "markdown":
         from afscope.cli.markdown import markdown
 
-        emit(markdown(analysis, who))
+        emit(markdown(analysis, who, capture.name))
     else:
         from afscope.cli.verdict_view import verdict_text
 
-        emit(verdict_text(analysis, who))
+        emit(verdict_text(analysis, who, capture.name))
     if fail_on:
         gate(analysis, fail_on)
 

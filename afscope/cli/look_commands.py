@@ -34,7 +34,7 @@ def demo(
         if on_a_terminal():
             screen(path, chosen.name, people("UTC", lang).lang)
         else:
-            tell(path, lang)
+            tell(path, chosen.name, lang)
 
 
 def open_(
@@ -57,14 +57,14 @@ def on_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def tell(capture: Path, lang: str) -> None:
+def tell(capture: Path, name: str, lang: str) -> None:
     """Verdict and timeline as text."""
     from afscope.cli.timeline_view import timeline_text
     from afscope.cli.verdict_view import verdict_text
 
     who = people("UTC", lang)
     with investigation(capture, who.lang) as opened:
-        emit(verdict_text(opened.analysis, who) + "\n" + timeline_text(opened.timeline(), who))
+        emit(verdict_text(opened.analysis, who, name) + "\n" + timeline_text(opened.timeline(), who))
 
 
 def screen(

@@ -11,9 +11,9 @@ from afscope.model.finding import Analysis, Finding, Role
 _SPECIAL = str.maketrans({char: "\\" + char for char in "\\`*[]<>#|"})
 
 
-def markdown(analysis: Analysis, who: People) -> str:
-    """The whole analysis as GitHub-flavoured Markdown."""
-    return "\n".join(_lines(analysis, who)) + "\n"
+def markdown(analysis: Analysis, who: People, name: str = "") -> str:
+    """The whole analysis as GitHub-flavoured Markdown; `name` is what the user calls the capture."""
+    return "\n".join(_lines(analysis, who, name)) + "\n"
 
 
 def escape(text: str) -> str:
@@ -21,9 +21,9 @@ def escape(text: str) -> str:
     return plain(text).translate(_SPECIAL)
 
 
-def _lines(analysis: Analysis, who: People) -> Iterator[str]:
+def _lines(analysis: Analysis, who: People, name: str) -> Iterator[str]:
     yield f"# {word(who.lang, 'verdict')}: {state_word(analysis, who)}"
-    yield f"\n{escape(analysis.verdict.summary)}\n\n_{escape(headline(analysis, who))}_"
+    yield f"\n{escape(analysis.verdict.summary)}\n\n_{escape(headline(analysis, who, name))}_"
     for role in Role:
         found = with_role(analysis.findings, role)
         if found:

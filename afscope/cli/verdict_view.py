@@ -17,17 +17,17 @@ _BRIEF_ROLES = (Role.SYMPTOM, Role.OBSERVATION)
 _RULING_STYLE = {Ruling.GUILTY: "bold red", Ruling.NOT_GUILTY: "green", Ruling.NOT_ASSESSED: "dim"}
 
 
-def verdict_text(analysis: Analysis, who: People) -> str:
-    """The whole analysis as text for a terminal."""
-    return rendered(lambda console: _draw(console, analysis, who))
+def verdict_text(analysis: Analysis, who: People, name: str = "") -> str:
+    """The whole analysis as text for a terminal; `name` is what the user calls the capture, by default its id."""
+    return rendered(lambda console: _draw(console, analysis, who, name))
 
 
-def headline(analysis: Analysis, who: People) -> str:
+def headline(analysis: Analysis, who: People, name: str = "") -> str:
     """Which capture, when and how long."""
     capture = analysis.capture
     length = duration((capture.ended_at - capture.started_at) / 1e6)
     cluster = f" · {plain(capture.cluster)}" if capture.cluster else ""
-    return f"{plain(capture.id)}{cluster} · {who.full(capture.started_at)} · {length}"
+    return f"{plain(name or capture.id)}{cluster} · {who.full(capture.started_at)} · {length}"
 
 
 def state_word(analysis: Analysis, who: People) -> str:
@@ -78,10 +78,10 @@ def with_role(findings: Iterable[Finding], role: Role) -> list[Finding]:
     return [finding for finding in findings if finding.role is role]
 
 
-def _draw(console: "Console", analysis: Analysis, who: People) -> None:
+def _draw(console: "Console", analysis: Analysis, who: People, name: str) -> None:
     from rich.text import Text
 
-    console.print(Text(headline(analysis, who), style="dim"))
+    console.print(Text(headline(analysis, who, name), style="dim"))
     mark = {True: "bold green", False: "bold red", None: "bold yellow"}[analysis.verdict.healthy]
     console.print(Text.assemble((f"{word(who.lang, 'verdict')}: {state_word(analysis, who)}", mark)))
     console.print(Text(plain(analysis.verdict.summary)))
