@@ -13,7 +13,7 @@ from pathlib import Path
 from afscope.engine.header import AnalyzerFile, parse
 from afscope.errors import AnalyzerError
 
-BUILT_IN_FACTS = frozenset({"trigger_queries", "counted", "assignments", "waits"})
+BUILT_IN_FACTS = frozenset({"trigger_texts", "counted", "waits"})
 """Facts that Python computes, because SQL fights back: the trigger's SQL re-run, and the attribution."""
 
 

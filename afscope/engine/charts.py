@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from afscope.engine.attribution import Attribution, Waiter
 from afscope.engine.session import Session
@@ -77,14 +76,11 @@ def _phase(waiters: Iterable[Waiter], *, worker: bool) -> Iterable[Delta]:
 
 
 def _runs(session: Session, target: str, hosts: Sequence[str] | None = None) -> Iterable[Delta]:
-    sql = """SELECT a.running_at, coalesce(a.ended_at, CASE WHEN a.last_state IN ('failed', 'up_for_retry') THEN a.failed_seen_at END), a.host
-        FROM attempts a JOIN assignments s USING (dag_id, run_id, task_id, map_index, attempt)
-        WHERE s.target = $target AND a.running_at IS NOT NULL"""
-    for start, end, host in session.run(sql, {"target": target}).rows:
-        if hosts is None or host in hosts:
-            yield (from_datetime(start), 1)
-            if end is not None:
-                yield (max(from_datetime(end), from_datetime(start)), -1)
+    for row in session.dicts("FROM running_spans WHERE target = $target", {"target": target}):
+        if hosts is None or row["host"] in hosts:
+            yield (from_datetime(row["from_at"]), 1)
+            if row["to_at"] is not None:
+                yield (from_datetime(row["to_at"]), -1)
 
 
 def _slots(target: Target | None) -> Iterable[Delta]:
@@ -108,15 +104,9 @@ def _counted(deltas: Iterable[Delta]) -> list[Step]:
 
 
 def _metric(session: Session, target: str) -> list[Step]:
-    """What the HPA was told, in workers; a hole where it was told nothing (domain: keda-hpa 11.1)."""
-    sql = """SELECT h.seen_at, h.active_status, h.current_milli, h.current_replicas, h.target_milli, h.metric_type
-        FROM hpas h JOIN targets t ON t.hpa_uid = h.uid WHERE t.target = $target AND h.change <> 'DELETED' ORDER BY h.seen_at"""
-    steps = []
-    for at, active, milli, replicas, aim, kind in session.run(sql, {"target": target}).rows:
-        known = active == "True" and milli is not None and aim
-        share = 1 if kind == "Value" else (replicas or 1)
-        steps.append(Step(from_datetime(at), round(milli * share / aim, 3) if known else None))
-    return steps
+    """What the HPA was told, in workers; a hole where it was told nothing."""
+    rows = session.dicts("FROM metric_seen WHERE target = $target ORDER BY moment", {"target": target})
+    return [Step(from_datetime(row["moment"]), row["workers"]) for row in rows]
 
 
 def _tidy(steps: Sequence[Step]) -> tuple[Step, ...]:
@@ -131,14 +121,15 @@ def _tidy(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 def _health(session: Session, target: str, bounds: tuple[Micros, Micros]) -> Iterable[Span]:
     """failing where requests failed, ok between good answers, silent where nobody asked or nothing is known."""
-    trouble = session.run(
-        "SELECT from_at, to_at, first_message FROM metric_trouble WHERE target = $target ORDER BY from_at",
-        {"target": target},
-    ).rows
-    failing = [Span(from_datetime(a), from_datetime(b), "failing", m or "") for a, b, m in trouble]
-    sql = """SELECT h.seen_at, h.active_status = 'True' FROM hpas h JOIN targets t ON t.hpa_uid = h.uid
-        WHERE t.target = $target AND h.change <> 'DELETED' ORDER BY h.seen_at"""
-    views: list[tuple[datetime, bool]] = [(at, bool(ok)) for at, ok in session.run(sql, {"target": target}).rows]
+    trouble = session.dicts("FROM metric_trouble WHERE target = $target ORDER BY from_at", {"target": target})
+    failing = [
+        Span(from_datetime(t["from_at"]), from_datetime(t["to_at"]), "failing", t["first_message"] or "")
+        for t in trouble
+    ]
+    views = [
+        (row["moment"], bool(row["answered"]))
+        for row in session.dicts("FROM metric_seen WHERE target = $target ORDER BY moment", {"target": target})
+    ]
     ends = [from_datetime(at) for at, _ in views[1:]] + [bounds[1]]
     spans = [
         Span(from_datetime(at), end, "ok" if ok else "silent", "")
@@ -169,16 +160,14 @@ def _merged(spans: Sequence[Span]) -> list[Span]:
 
 
 def _ticks(session: Session, target: str) -> list[Tick]:
-    decisions = session.run(
-        "SELECT moment, 'decision', before || ' -> ' || after || ' by ' || author FROM decisions WHERE target = $target",
-        {"target": target},
-    ).rows
-    warnings = session.run(
-        """SELECT e.ts, 'warning', e.reason || ' ' || e.object_name || ': ' || coalesce(e.message, '')
-        FROM events e JOIN targets t ON t.target = $target AND e.object_namespace = t.namespace
-        WHERE e.type = 'Warning' AND e.change <> 'STATE' AND (e.object_name IN (t.name, t.hpa_name) OR starts_with(e.object_name, t.workload_name))
-        ORDER BY e.ts LIMIT $most""",
-        {"target": target, "most": MAX_TICKS},
-    ).rows
-    ticks = [Tick(from_datetime(at), kind, text) for at, kind, text in [*decisions, *warnings]]
-    return sorted(ticks, key=lambda tick: tick.at)
+    decisions = [
+        Tick(from_datetime(d["moment"]), "decision", f"{d['before']} -> {d['after']} by {d['author']}")
+        for d in session.dicts("FROM decisions WHERE target = $target", {"target": target})
+    ]
+    warnings = [
+        Tick(from_datetime(w["moment"]), "warning", f"{w['reason']} {w['object_name']}: {w['message']}")
+        for w in session.dicts(
+            "FROM warnings WHERE target = $target ORDER BY moment LIMIT $most", {"target": target, "most": MAX_TICKS}
+        )
+    ]
+    return sorted([*decisions, *warnings], key=lambda tick: tick.at)

@@ -26,14 +26,11 @@ def episodes(session: Session, end: Micros) -> list[Episode]:
 
 def _busy(session: Session, target: str) -> list[tuple[Micros, Micros | None, int]]:
     """Spans in which the trigger's demand is above zero, each with its peak of open tasks."""
-    sql = """SELECT a.queued_at, coalesce(a.ended_at, CASE WHEN a.last_state IN ('failed', 'up_for_retry') THEN a.failed_seen_at END)
-        FROM attempts a JOIN assignments s USING (dag_id, run_id, task_id, map_index, attempt)
-        WHERE s.target = $t AND a.queued_at IS NOT NULL"""
     edges: list[tuple[Micros, int]] = []
-    for start, stop in session.run(sql, {"t": target}).rows:
-        edges.append((from_datetime(start), 1))
-        if stop is not None:
-            edges.append((max(from_datetime(stop), from_datetime(start)), -1))
+    for row in session.dicts("FROM demand_spans WHERE target = $target", {"target": target}):
+        edges.append((from_datetime(row["from_at"]), 1))
+        if row["to_at"] is not None:
+            edges.append((from_datetime(row["to_at"]), -1))
     spans: list[tuple[Micros, Micros | None, int]] = []
     level = peak = 0
     opened: Micros = 0
@@ -163,7 +160,5 @@ def _boot(born: Sequence[dict[str, Any]]) -> list[Phase]:
 
 
 def _first_task(session: Session, target: str, start: Micros) -> Micros | None:
-    sql = """SELECT min(a.running_at) FROM attempts a JOIN assignments s USING (dag_id, run_id, task_id, map_index, attempt)
-        WHERE s.target = $t AND epoch_us(a.running_at) >= $start"""
-    (first,) = session.run(sql, {"t": target, "start": start}).rows[0]
-    return None if first is None else from_datetime(first)
+    rows = session.dicts("FROM running_spans WHERE target = $target", {"target": target})
+    return min((at for row in rows if (at := from_datetime(row["from_at"])) >= start), default=None)

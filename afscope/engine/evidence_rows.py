@@ -42,10 +42,8 @@ def around(session: Session, evidence: Evidence, limit: int) -> RowPage:
 def _same_thing(table: Table, key: str) -> str:
     """Rows whose naming columns all occur in the key (`dag/run/task`, `namespace/name`, `pool=x`)."""
     named = [c.name for c in table.columns if c.name in _NAMING]
-    parts = [
-        f"({quoted(n)} IS NULL OR contains('/' || regexp_replace($key, '^[a-z_]+=', '') || '/', '/' || {quoted(n)} || '/'))"
-        for n in named
-    ]
+    path = "'/' || regexp_replace($key, '^[a-z_]+=', '') || '/'"
+    parts = [f"({quoted(n)} IS NULL OR contains({path}, '/' || {quoted(n)} || '/'))" for n in named]
     any_known = " OR ".join(f"contains($key, CAST({quoted(n)} AS VARCHAR))" for n in named)
     if not key or not named or table.name in ("events", "log_lines", "task_instances", "dag_runs", "jobs"):
         return f"({any_known})" if key and named else "$key IS NOT NULL"

@@ -3,29 +3,19 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
 from typing import Any
 
 from afscope.engine.catalog import BUILT_IN_FACTS, Catalog
 from afscope.engine.header import AnalyzerFile
-from afscope.engine.session import Session
+from afscope.engine.session import Session, literal
 from afscope.engine.trigger_sql import Translation, translate
 from afscope.errors import AnalyzerError, QueryError
 from afscope.model.clock import Micros, to_datetime
 
 # What the built-in facts themselves read.
 BUILT_IN_NEEDS = {
-    "trigger_queries": frozenset({"targets", "attempts"}),
-    "counted": frozenset({"trigger_queries"}),
-    "assignments": frozenset({"counted", "worker_pods"}),
-}
-_KEY = ("dag_id", "run_id", "task_id", "map_index", "attempt")
-_KEY_TYPES = {
-    "dag_id": "VARCHAR",
-    "run_id": "VARCHAR",
-    "task_id": "VARCHAR",
-    "map_index": "BIGINT",
-    "attempt": "BIGINT",
+    "counted": frozenset({"targets", "attempts"}),
+    "trigger_texts": frozenset({"counted"}),
 }
 
 
@@ -82,9 +72,8 @@ class Facts:
         self._files: Mapping[str, AnalyzerFile] = {f.header.id: f for f in catalog.group("timeline")}
         self._built: set[str] = set()
         self._built_in: Mapping[str, Callable[[], None]] = {
-            "trigger_queries": self._trigger_queries,
-            "counted": lambda: None,  # comes with trigger_queries
-            "assignments": self._assignments,
+            "counted": self._count,
+            "trigger_texts": lambda: None,  # comes with counted
         }
         self.translations: dict[str, Translation] = {}
 
@@ -118,69 +107,30 @@ class Facts:
             known = (self._files.keys() | BUILT_IN_FACTS) - {"waits", name}
             yield from sorted(mentioned(self._files[name].sql, known))
 
-    def _trigger_queries(self) -> None:
-        """Tables trigger_queries (one row per target) and counted (one row per attempt and target)."""
+    def _count(self) -> None:
+        """Tables trigger_texts (one row per target) and counted (one row per attempt and readable target)."""
         rows = []
-        counted = [
-            "SELECT dag_id, run_id, task_id, map_index, attempt, '' AS target, false AS q, false AS r FROM attempts WHERE false"
-        ]
-        for target in self._session.dicts(
-            "SELECT target, query, trigger_type, created_at FROM targets ORDER BY target"
-        ):
-            translation = (
-                translate(target["query"], target["trigger_type"] or "")
-                if target["query"]
-                else Translation("", "", "the trigger has no query")
-            )
-            self.translations[target["target"]] = translation
-            rows.append((target["target"], target["query"], bool(translation.predicate), translation.reason))
-            if translation.predicate:
-                counted.append(self._count_sql(target["target"], translation.predicate))
-        self._session.materialize("counted", " UNION ALL ".join(counted))
-        self._session.fill(
-            "trigger_texts",
-            {"target": "VARCHAR", "query": "VARCHAR", "translated": "BOOLEAN", "reason": "VARCHAR"},
-            rows,
-        )
-        self._session.materialize(
-            "trigger_queries",
-            """SELECT x.*, coalesce(c.q, false) AS counts_queued, coalesce(c.r, false) AS counts_running,
-                (SELECT min(s.ts) FROM scaledobjects s WHERE s.namespace || '/' || s.name = x.target) AS ts
-            FROM trigger_texts x
-            LEFT JOIN (SELECT target, bool_or(q) AS q, bool_or(r) AS r FROM counted GROUP BY target) c USING (target)""",
-        )
-
-    @staticmethod
-    def _count_sql(target: str, predicate: str) -> str:
-        from afscope.engine.session import literal
-
-        def arm(state: str) -> str:
-            return f"coalesce((SELECT {predicate} FROM (SELECT '{state}' AS state)), false)"
-
-        return (
-            f"SELECT dag_id, run_id, task_id, map_index, attempt, {literal(target)} AS target, "
-            f"{arm('queued')} AS q, {arm('running')} AS r FROM attempts"
-        )
-
-    def _assignments(self) -> None:
-        """Each attempt's target: whose query counts it, else whose workers consume its queue, else nobody's ('')."""
-        self._session.materialize(
-            "assignments",
-            """WITH by_query AS (
-                SELECT dag_id, run_id, task_id, map_index, attempt, min(target) AS target FROM counted WHERE q GROUP BY ALL
-            ),
-            by_workers AS (SELECT DISTINCT target, unnest(queues) AS queue FROM worker_pods WHERE queues IS NOT NULL),
-            -- a query that nobody can read may count anything: what no other target counts is taken to be meant
-            unreadable AS (SELECT min(target) AS target FROM trigger_queries WHERE NOT translated)
-            SELECT a.dag_id, a.run_id, a.task_id, a.map_index, a.attempt,
-                coalesce(any_value(q.target), min(w.target), (SELECT target FROM unreadable), '') AS target, count(q.target) > 0 AS counted
-            FROM attempts a
-            LEFT JOIN by_query q USING (dag_id, run_id, task_id, map_index, attempt)
-            LEFT JOIN by_workers w ON q.target IS NULL AND w.queue = a.queue
-            GROUP BY a.dag_id, a.run_id, a.task_id, a.map_index, a.attempt""",
-        )
+        arms = [_count_arm("", "false", "false") + " LIMIT 0"]
+        for target in self._session.dicts("FROM targets ORDER BY target"):
+            query = target["query"]
+            said = translate(query, target["trigger_type"] or "") if query else Translation("", "", "no query")
+            self.translations[target["target"]] = said
+            rows.append((target["target"], query, bool(said.predicate), said.reason))
+            if said.predicate:
+                states = (_as_if(said.predicate, "queued"), _as_if(said.predicate, "running"))
+                arms.append(_count_arm(target["target"], *states))
+        self._session.materialize("counted", " UNION ALL ".join(f"({arm})" for arm in arms))
+        columns = {"target": "VARCHAR", "query": "VARCHAR", "translated": "BOOLEAN", "reason": "VARCHAR"}
+        self._session.fill("trigger_texts", columns, rows)
 
 
-def shift(at: Micros, seconds: float) -> Micros:
-    """A time moved by seconds."""
-    return at + int(timedelta(seconds=seconds) / timedelta(microseconds=1))
+def _as_if(predicate: str, state: str) -> str:
+    """The trigger's condition on an attempt, were it in `state`."""
+    return f"coalesce((SELECT {predicate} FROM (SELECT {literal(state)} AS state)), false)"
+
+
+def _count_arm(target: str, queued: str, running: str) -> str:
+    return (
+        f"SELECT dag_id, run_id, task_id, map_index, attempt, {literal(target)} AS target, "
+        f"{queued} AS in_queued, {running} AS in_running FROM attempts"
+    )

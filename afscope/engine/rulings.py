@@ -39,11 +39,11 @@ class Bench:
     def rule(self, found: Sequence[Finding], targets: Sequence[str]) -> tuple[ComponentRuling, ...]:
         """One ruling per component and, where a target has its own, per target; in the order of the chain."""
         alibis = self._alibis()
-        out = []
-        for component in COMPONENTS:
-            for target in targets if component in PER_TARGET and targets else ("",):
-                out.append(self._rule(component, target, found, alibis))
-        return tuple(out)
+        return tuple(
+            self._rule(component, target, found, alibis)
+            for component in COMPONENTS
+            for target in (targets if component in PER_TARGET and targets else ("",))
+        )
 
     def _rule(
         self, component: str, target: str, found: Sequence[Finding], alibis: Mapping[tuple[str, str], ComponentRuling]

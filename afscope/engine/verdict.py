@@ -138,8 +138,9 @@ def _explained(found: list[Finding], claims: Mapping[str, Claim]) -> list[Findin
             if r.id != finding.id and finding.cause in claims[r.id].file.header.explains and _meet(r, finding)
         ]
         if by and finding.role is not Role.OBSERVATION:
-            finding = msgspec.structs.replace(finding, role=Role.SYMPTOM, explained_by=tuple(by))  # noqa: PLW2901
-        out.append(finding)
+            out.append(msgspec.structs.replace(finding, role=Role.SYMPTOM, explained_by=tuple(by)))
+        else:
+            out.append(finding)
     return out
 
 

@@ -52,16 +52,9 @@ def _waiter(row: dict[str, Any]) -> Waiter:
 
 def running(session: Session) -> list[Running]:
     """Attempts while they run, whatever became of them."""
-    rows = session.dicts(
-        """SELECT dag_id, run_id, pool, host, running_at,
-            coalesce(ended_at, CASE WHEN last_state IN ('failed', 'up_for_retry') THEN failed_seen_at END) AS ended_at
-        FROM attempts WHERE running_at IS NOT NULL"""
-    )
     return [
-        Running(
-            r["dag_id"], r["run_id"], r["pool"] or "", r["host"] or "", micros(r["running_at"]), micros(r["ended_at"])
-        )
-        for r in rows
+        Running(r["dag_id"], r["run_id"], r["pool"], r["host"], micros(r["from_at"]), micros(r["to_at"]))
+        for r in session.dicts("FROM running_spans")
     ]
 
 

@@ -4,13 +4,13 @@ from typing import Any
 
 _WORDS: dict[str, dict[str, str]] = {
     "en": {
-        "guilty_one": "{title}. Since {since} UTC; it cost {cost} of {total} task-seconds of waiting ({share} %){lost}.",
+        "guilty_one": "{title}. Since {since} UTC; it cost {cost} of {total} waiting task-seconds ({share} %){lost}.",
         "guilty_more": " {n} more root cause(s): {others}.",
         "lost": " and {seconds} s of work",
-        "healthy": "No fault found: {tasks} task(s) waited {total} task-seconds, all of it explained by the configured timers.",
+        "healthy": "No fault found: {tasks} task(s) waited {total} task-seconds, which the configured timers explain.",
         "contributing": "No root cause: {tasks} task(s) waited {total} task-seconds; smaller troubles: {others}.",
         "idle": "Nothing waited in this capture.",
-        "unexplained": "Not explained: {unknown} of {total} task-seconds of waiting have no cause that could be proven.",
+        "unexplained": "Not explained: {unknown} of {total} waiting task-seconds have no cause that could be proven.",
         "failures": "Not explained: {n} attempt(s) failed in this capture, and no cause could be proven for it.",
         "no_tasks": "Not assessed: the task table was not recorded, so nobody can say what waited.",
         "not_recorded": "not assessed: {sources} not recorded",
