@@ -1,0 +1,1 @@
+"""The rules of KEDA's and the HPA's loops."""
