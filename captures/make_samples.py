@@ -11,7 +11,9 @@ import argparse
 import shutil
 import sys
 import tempfile
+import uuid
 from pathlib import Path
+from unittest import mock
 
 SAMPLES = Path(__file__).resolve().parent / "samples"
 PLAN = {
@@ -46,9 +48,12 @@ def build(recording: Path, packed: Path) -> int:
     with tempfile.TemporaryDirectory() as work:
         source, capture = Path(work) / recording.name, Path(work) / packed.name.removesuffix(".zip")
         shutil.copytree(recording, source, ignore=shutil.ignore_patterns("label.json"))
-        import_sources([source], capture)
+        # A capture's id is random; a sample's is not, so that equal recordings give equal bytes.
+        with mock.patch("uuid.uuid4", return_value=uuid.uuid5(uuid.NAMESPACE_DNS, packed.name)):
+            import_sources([source], capture)
         packed.unlink(missing_ok=True)
         pack(capture, packed)
+        packed.chmod(0o644)  # captures are private, samples are not
     return packed.stat().st_size
 
 

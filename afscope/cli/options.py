@@ -94,7 +94,7 @@ def people(tz: str, lang: str) -> People:
 
 def duration(seconds: float) -> str:
     """Seconds for people: 4.2s, 1m53s, 2h05m."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _SHOWN_EVIDENCE = 3
+_EVIDENCE_WIDTH = 200
 _FULL_ROLES = (Role.ROOT_CAUSE, Role.CONTRIBUTING)
 _BRIEF_ROLES = (Role.SYMPTOM, Role.OBSERVATION)
 _RULING_STYLE = {Ruling.GUILTY: "bold red", Ruling.NOT_GUILTY: "green", Ruling.NOT_ASSESSED: "dim"}
@@ -45,9 +46,14 @@ def cost_text(finding: Finding, who: People) -> str:
 def evidence_lines(rows: Sequence[Evidence], who: People) -> Iterator[str]:
     """The first rows, one line each, and how many more there are in the JSON."""
     for row in rows[:_SHOWN_EVIDENCE]:
-        yield f"{row.table} {who.clock(row.ts)} {plain(row.key)}: {plain(row.text)}"
+        yield f"{row.table} {who.clock(row.ts)} {plain(row.key)}: {shortened(plain(row.text))}"
     if len(rows) > _SHOWN_EVIDENCE:
         yield f"+ {len(rows) - _SHOWN_EVIDENCE} {word(who.lang, 'more')} (-o json)"
+
+
+def shortened(text: str) -> str:
+    """Long messages of Kubernetes repeat themselves; people get the head, machines all of it."""
+    return text if len(text) <= _EVIDENCE_WIDTH else text[: _EVIDENCE_WIDTH - 2].rstrip() + " …"
 
 
 def facts(finding: Finding, who: People) -> Iterator[tuple[str, str]]:
@@ -108,13 +114,22 @@ def _indented(console: "Console", text: str, *, by: int = 2, style: str = "") ->
     console.print(Padding(Text(text, style=style), (0, 0, 0, by)))
 
 
+def _bullet(console: "Console", text: str, style: str) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_row(Text("  ●"), Text(text, style=style))
+    console.print(table)
+
+
 def _section(console: "Console", role: Role, analysis: Analysis, who: People, *, brief: bool) -> None:
     found = with_role(analysis.findings, role)
     if not found:
         return
     _title(console, word(who.lang, role.value))
     for finding in found:
-        _indented(console, f"● {plain(finding.title)}", style="" if brief else "bold")
+        _bullet(console, plain(finding.title), style="" if brief else "bold")
         if brief:
             continue
         _indented(console, signature(finding, who), by=4, style="dim")

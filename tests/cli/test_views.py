@@ -110,6 +110,8 @@ def test_waits_group_by_what_is_asked_and_rank_by_cost() -> None:
     assert "70%" in waits_text(by_dag)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0.0s"), (59.94, "59.9s"), (113, "1m53s"), (7500, "2h05m")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0.0s"), (59.94, "59.9s"), (59.96, "1m00s"), (113, "1m53s"), (7500, "2h05m")]
+)
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
