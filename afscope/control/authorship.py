@@ -75,8 +75,8 @@ class Clues:
     """What is known near a change. Events and status have a resolution of one second.
 
     `writes` come from the controller's log, `rescales` from SuccessfulRescale events, `moves` from the HPA's status.
-    `target` is None without a ScaledObject; `active` is its activity then, None if unknown. `restored_to` is
-    originalReplicaCount of a ScaledObject deleted just before with restoreToOriginalReplicaCount.
+    `target` is None without a ScaledObject; `active` is its activity then, None if unknown. `restored_to` is, once the
+    ScaledObject is deleted, its originalReplicaCount if it had restoreToOriginalReplicaCount.
     """
 
     keda: Sequence[KedaEvent] = ()
@@ -160,10 +160,10 @@ def _keda_reason(said: KedaScaling) -> str:
 def _derived(change: Change, clues: Clues) -> Author | None:
     """Rules 3 to 5, and the write of zero that leaves no owner: the settings make one author likely."""
     target = clues.target
-    if clues.restored_to is not None and change.after == clues.restored_to:
-        return Author(Kind.KEDA, _KEDA, "restoreToOriginalReplicaCount", _DERIVED, Rule.KEDA_RESTORE)
     if target is None:
-        return None
+        restored = clues.restored_to is not None and change.after == clues.restored_to
+        why = "restoreToOriginalReplicaCount"
+        return Author(Kind.KEDA, _KEDA, why, _DERIVED, Rule.KEDA_RESTORE) if restored else None
     if target.controls.paused and change.after == target.controls.paused_replicas:
         return Author(Kind.KEDA, _KEDA, "paused-replicas annotation", _DERIVED, Rule.KEDA_PAUSE)
     if change.before < target.min_replicas == change.after and not clues.active:

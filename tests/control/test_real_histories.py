@@ -1,12 +1,13 @@
 """Real HPAs of Kubernetes 1.36 (KEDA 2.20.1): the rules must reproduce every recorded decision and every author.
 
-Each line of the data is one incident: the HPA's spec and statuses as they changed, its workload's sizes with the owner of
-spec.replicas, the controller's log lines of its writes, and KEDA's scaling events.
+Each line of the data is one incident: the HPA's spec and statuses as they changed, its workload's sizes with the owner
+of spec.replicas, the controller's log lines of its writes, and KEDA's scaling events.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_each_logged_write_is_reproduced_with_its_words(incident: dict[str, Any]
 
 def changes(incident: dict[str, Any]) -> Iterator[Change]:
     steps = incident["workload"]
-    for old, new in zip(steps, steps[1:], strict=False):
+    for old, new in pairwise(steps):
         if old["replicas"] != new["replicas"]:
             owner = new["manager"][0] if new["manager"] else (None, None, None)
             yield Change(from_seconds(new["t"]), old["replicas"], new["replicas"], *owner)
