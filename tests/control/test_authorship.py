@@ -76,12 +76,13 @@ def test_the_reason_comes_from_whoever_told() -> None:
     [
         Clues([keda(0, 1, 6)]),
         Clues([keda(0, 2)]),
+        Clues([keda(3, 1)]),
         Clues([keda(0, 1, failed=True)]),
         Clues(rescales=[hpa(2)]),
         Clues(rescales=[hpa(1, late_s=-6)]),
         Clues(writes=[hpa(1, before=3)]),
     ],
-    ids=["too late", "other size", "failed", "other rescale", "too early", "other start"],
+    ids=["too late", "other size", "other start of KEDA", "failed", "other rescale", "too early", "other start"],
 )
 def test_what_does_not_fit_names_nobody(clues: Clues) -> None:
     assert attribute(change(0, 1), clues).rule is Rule.LEFT_OVER

@@ -22,7 +22,7 @@ from afscope.control.hpa import (
     behavior_from,
     hpa_spec_from,
 )
-from afscope.control.recommend import propose
+from afscope.control.recommend import propose, recommend
 from afscope.control.sync import ABOVE_MAX, BELOW_MIN, BELOW_TARGET, Decision, LimitedBy, sync
 from afscope.model.clock import SECOND
 
@@ -133,8 +133,15 @@ def test_the_largest_of_several_metrics_wins_and_is_named() -> None:
             "map[string]string{},MatchExpressions:[]LabelSelectorRequirement{},}) above target")  # fmt: skip
 
 
+def test_a_first_proposal_of_zero_is_replaced_by_any_later_one() -> None:
+    got = recommend(TWO, Observed(2, 2, [0, 0]), Tolerances())
+    assert got is not None
+    assert got.metric.name == "s1-redis"
+
+
 def test_one_failing_metric_blocks_the_way_down_but_not_up() -> None:
     assert decide(TWO, 2, None, 20_000).desired == 4
+    assert decide(TWO, 4, None, 20_000).active == "ValidMetricFound", "staying is not scaling down"
     held = decide(TWO, 6, None, 20_000)
     assert (held.desired, held.writes, held.active) == (None, False, "FailedGetExternalMetric")
     assert decide(TWO, 2, None, None).limited_by is LimitedBy.NO_METRICS
@@ -191,6 +198,15 @@ def test_an_exhausted_policy_never_takes_replicas_away() -> None:
     behavior = Behavior(up=Rules((Policy(PolicyKind.PODS, 1, 60),), window_s=0))
     history = History((Sample(8, NOW),), ups=(Sample(5, NOW - SECOND),))
     assert decide(hpa(behavior), 8, 50_000, history=history).desired == 8
+    behavior = Behavior(down=Rules((Policy(PolicyKind.PODS, 1, 60),), window_s=0))
+    history = History((Sample(8, NOW - SECOND),), downs=(Sample(5, NOW - SECOND),))
+    assert decide(hpa(behavior), 8, 1000, history=history).desired == 8, "nor does one downwards add any"
+
+
+def test_percentages_round_in_favour_of_the_move() -> None:
+    half = (Policy(PolicyKind.PERCENT, 50, 15),)
+    assert decide(hpa(Behavior(up=Rules(half, window_s=0))), 3, 50_000).desired == 5
+    assert decide(hpa(Behavior(down=Rules(half, window_s=0))), 3, 0).desired == 1
 
 
 def test_a_scale_up_window_takes_the_lowest_recent_recommendation() -> None:
@@ -210,8 +226,9 @@ def test_the_window_down_includes_its_edge_only_without_a_behavior(behavior: Beh
 
 
 def test_an_outdated_slot_is_reused() -> None:
-    history, _ = sync(recommended((7, 301), (3, 10)), hpa(), Observed(3, 3, [3000]), NOW)
-    assert history.recommendations == (Sample(3, NOW), Sample(3, NOW - 10 * SECOND))
+    history, _ = sync(recommended((9, 400), (7, 301), (3, 10)), hpa(), Observed(3, 3, [3000]), NOW)
+    old, recent = Sample(9, NOW - 400 * SECOND), Sample(3, NOW - 10 * SECOND)
+    assert history.recommendations == (old, Sample(3, NOW), recent)
 
 
 def test_a_phantom_scale_up_contradicts_its_own_reason() -> None:
