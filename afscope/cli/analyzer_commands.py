@@ -9,6 +9,7 @@ import typer
 from afscope.cli.grouped_help import GroupedHelp
 from afscope.cli.options import MAINTAIN, Analyzers, Lang, choice, language
 from afscope.cli.output import emit, plain, rendered, to_json
+from afscope.errors import AnalyzerError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,9 +47,14 @@ def show(
 def check(
     folders: Annotated[list[Path] | None, typer.Argument(metavar="[DIR…]", help="Folders besides the usual.")] = None,
 ) -> None:
-    """Reads every analyzer and says what breaks the contract; exits 2 when something does."""
-    files = _load(folders)
-    emit(f"{len(files)} analyzers are well-formed")
+    """Reads and runs every analyzer on empty tables, says what breaks the contract; exits 2 when something does."""
+    from afscope.engine.catalog import Catalog
+    from afscope.engine.contract import problems
+
+    catalog = Catalog.load(dirs=tuple(folders or ()))
+    if found := problems(catalog):
+        raise AnalyzerError("\n".join(plain(problem) for problem in found), "see docs/analyzers.md")
+    emit(f"{len(catalog.analyzers)} analyzers keep the contract")
 
 
 def _load(folders: Sequence[Path] | None) -> list["AnalyzerFile"]:

@@ -27,8 +27,9 @@ ORDINARY = {
     "start": "activation_latency", "consume": "pickup_latency",
 }  # fmt: skip
 # What ordinary timers explain, in seconds per attempt and stage: scheduler loops of a busy scheduler (20 runs and 16
-# tasks each), a controller's reaction, a scheduling cycle, an ordinary pull and an ordinary boot (tens of seconds).
-BUDGET_S = {"run": 30, "schedule": 30, "limits": 30, "create": 15, "place": 15, "image": 90, "start": 90, "consume": 30}
+# tasks each, so that some hundred tasks take a minute), a controller's reaction, a scheduling cycle, an ordinary pull
+# and an ordinary boot (tens of seconds).
+BUDGET_S = {"run": 60, "schedule": 60, "limits": 60, "create": 15, "place": 15, "image": 90, "start": 90, "consume": 30}
 # trigger: pollingInterval and the poll itself; decide: two HPA syncs (15 s each and their round trips), so that a
 # ramp may take a sync for each doubling, counted anew after each decision.
 POLL_SLACK_S, DECIDE_S = 10, 35
@@ -256,20 +257,25 @@ class _Sweep:
         return _Cause(stage, ORDINARY[stage]) if ordinary else _Cause(UNKNOWN, UNKNOWN)
 
     def _within_budget(self, now: _Instant, waiter: Waiter, cause: _Cause) -> _Cause:
-        """Ordinary latency beyond what the timers explain is unknown."""
-        if cause.claim is not None or cause.cause != ORDINARY.get(cause.stage):
+        """Ordinary latency beyond what the timers explain is unknown. A fault in between starts the count anew."""
+        if cause.claim is not None:
+            waiter.spent.clear()
             return cause
-        spent = waiter.spent[cause.stage] = waiter.spent[cause.stage] + now.dt
-        return cause if spent <= self._budget(now, waiter, cause.stage) else _Cause(UNKNOWN, UNKNOWN)
+        if cause.cause != ORDINARY.get(cause.stage):
+            return cause
+        timer, budget = self._timer(now, waiter, cause.stage)
+        spent = waiter.spent[timer] = waiter.spent[timer] + now.dt
+        return cause if spent <= budget else _Cause(UNKNOWN, UNKNOWN)
 
-    def _budget(self, now: _Instant, waiter: Waiter, stage: str) -> Micros:
+    def _timer(self, now: _Instant, waiter: Waiter, stage: str) -> tuple[str, Micros]:
+        """Which timer an ordinary second counts against, and what that timer explains."""
         target = self.targets.get(waiter.target)
         if stage == "trigger" and target:
-            return (target.polling_interval_s + POLL_SLACK_S) * SECOND
+            return stage, (target.polling_interval_s + POLL_SLACK_S) * SECOND
         if stage in ("decide", "metric") and target:
-            decisions = sum(1 for step in target.replicas if waiter.queued_at - DECIDE_S * SECOND <= step.at <= now.at)
-            return DECIDE_S * SECOND * (1 + decisions)
-        return BUDGET_S.get(stage, 0) * SECOND
+            # each step of a ramp waits for a sync of its own
+            return f"{stage} after step {target.step(now.at)}", DECIDE_S * SECOND
+        return stage, BUDGET_S.get(stage, 0) * SECOND
 
 
 class _Active(Generic[T]):

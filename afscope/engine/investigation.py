@@ -104,7 +104,8 @@ class Investigation:
         """The scaled worker groups, as `analyze -o json` lists them."""
         rows = self.session.dicts(
             """SELECT target, namespace, name AS scaledobject, hpa_name AS hpa, workload_kind,
-                workload_name AS workload, trigger_type, query, polling_interval_s, cooldown_period_s, min_replica_count, max_replica_count,
+                workload_name AS workload, trigger_type, query,
+                polling_interval_s, cooldown_period_s, min_replica_count, max_replica_count,
                 worker_concurrency FROM targets ORDER BY target"""
         )
         return tuple(row for row in rows if self._reported(row["target"]))

@@ -37,14 +37,14 @@ class Result(NamedTuple):
 
 
 class Session:
-    """DuckDB over one capture. Every table of the schema exists, empty where the capture has none."""
+    """DuckDB over one capture, or over empty tables. Every table of the schema exists, empty where there is none."""
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture | None) -> None:
         self._connection = duckdb.connect(":memory:")
         self._connection.execute("SET TimeZone = 'UTC'")
         for table in TABLES.values():
             self._open_table(capture, table)
-        self._lock(capture.path)
+        self._lock(None if capture is None else capture.path)
 
     def close(self) -> None:
         """Frees the memory; the session is of no use afterwards."""
@@ -101,28 +101,28 @@ class Session:
         """Cancels what runs, from another thread."""
         self._connection.interrupt()
 
-    def _open_table(self, capture: Capture, table: Table) -> None:
+    def _open_table(self, capture: Capture | None, table: Table) -> None:
         parts = []
-        segments = [str(path) for path in capture.segments(table.name)]
-        if segments:
+        if capture is not None and (segments := [str(path) for path in capture.segments(table.name)]):
             listing = ", ".join(literal(path) for path in segments)
             parts.append(f"SELECT {_projection(table)} FROM read_parquet([{listing}], union_by_name = true)")
-        if capture.tail_rows(table.name):
+        if capture is not None and capture.tail_rows(table.name):
             self._connection.register("wal_tail", capture.wal_table(table.name))
             self._connection.execute(
                 f"CREATE TABLE {quoted('wal_' + table.name)} AS SELECT {_projection(table)} FROM wal_tail"
             )
             self._connection.unregister("wal_tail")
             parts.append(f"FROM {quoted('wal_' + table.name)}")
-        if not parts:
+        if capture is None or not parts:
             spec = ", ".join(f"{quoted(c.name)} {_SQL_TYPES[c.type]}" for c in table.columns)
             self._connection.execute(f"CREATE TABLE {quoted(table.name)} ({spec})")
             return
         kind = "TABLE" if capture.rows(table.name) <= _COPY_ROWS else "VIEW"
         self._connection.execute(f"CREATE {kind} {quoted(table.name)} AS {' UNION ALL '.join(parts)}")
 
-    def _lock(self, path: Path) -> None:
-        self._connection.execute(f"SET allowed_directories = [{literal(str(path))}]")
+    def _lock(self, path: Path | None) -> None:
+        if path is not None:
+            self._connection.execute(f"SET allowed_directories = [{literal(str(path))}]")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
 

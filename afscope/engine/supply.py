@@ -5,6 +5,7 @@ before them (stage consume), the next the slots of pods that start, pull, look f
 do not exist yet; who is left waits for the autoscaler.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from afscope.model.clock import Micros
@@ -55,14 +56,14 @@ class Target:
     pods: list[WorkerPod] = field(default_factory=list)
     replicas: list[Replicas] = field(default_factory=list)
 
+    def step(self, at: Micros) -> int:
+        """How many steps of spec.replicas have been taken by an instant."""
+        return bisect_right(self.replicas, at, key=lambda step: step.at)
+
     def desired(self, at: Micros) -> int:
         """spec.replicas at an instant, 0 before it is known."""
-        value = 0
-        for step in self.replicas:
-            if step.at > at:
-                break
-            value = step.desired
-        return value
+        taken = self.step(at)
+        return self.replicas[taken - 1].desired if taken else 0
 
     def chunks(self, at: Micros, running: dict[str, int]) -> list[tuple[str, int]]:
         """Slots that come, most advanced first, as (stage, slots); `running` are busy slots per pod name."""
@@ -75,7 +76,3 @@ class Target:
             alive += 1
             supply[stage] += max(0, pod.slots - running.get(pod.name, 0)) if stage == "consume" else pod.slots
         return [*supply.items(), ("create", max(0, self.desired(at) - alive) * self.slots)]
-
-    def booting(self, at: Micros) -> bool:
-        """Whether some replica that was asked for does not consume yet."""
-        return any(slots for stage, slots in self.chunks(at, {}) if stage != "consume")

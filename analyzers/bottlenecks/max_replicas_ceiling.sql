@@ -9,7 +9,6 @@
 -- uses = ["hpas"]
 -- explains = ["tasks_waiting", "replicas_below_demand"]
 -- params.end = "1970-01-01"
--- params.merge_s = 10
 -- [text.en]
 -- title = "{target} is at maxReplicaCount {max} while up to {waiting} tasks wait for a slot"
 -- detail = "All {max} workers that maxReplicaCount allows were asked for ({slots} slots each); the demand would have needed {needed}."
@@ -30,14 +29,19 @@ spans AS (
     WHERE maxed GROUP BY target, island
 ),
 edges AS (
-    SELECT target, from_at AS moment, 1 AS n, 1 AS w FROM queued_spans WHERE target <> ''
+    SELECT target, from_at AS moment, 1 AS open, 1 AS waiting FROM queued_spans WHERE target <> ''
     UNION ALL SELECT target, to_at, 0, -1 FROM queued_spans WHERE target <> ''
-    UNION ALL SELECT s.target, a.ended_at, -1, 0 FROM attempts a JOIN assignments s USING (dag_id, run_id, task_id, map_index, attempt) WHERE a.ended_at IS NOT NULL AND a.queued_at IS NOT NULL AND s.target <> ''
+    UNION ALL SELECT target, to_at, -1, 0 FROM demand_spans WHERE target <> '' AND to_at IS NOT NULL
 ),
-demand AS (SELECT target, moment, sum(sum(n)) OVER w AS open, sum(sum(w)) OVER w AS waiting FROM edges GROUP BY target, moment WINDOW w AS (PARTITION BY target ORDER BY moment)),
+demand AS (
+    SELECT target, moment, lead(moment, 1, $end::TIMESTAMP) OVER w AS until, sum(open) OVER w AS open, sum(waiting) OVER w AS waiting
+    FROM (SELECT target, moment, sum(open) AS open, sum(waiting) AS waiting FROM edges GROUP BY ALL)
+    WINDOW w AS (PARTITION BY target ORDER BY moment)
+),
 pressed AS (
-    SELECT s.*, max(d.open) AS open, max(d.waiting) AS waiting, min(d.moment) AS first_at, max(d.moment) AS last_at
-    FROM spans s JOIN demand d ON d.target = s.target AND d.moment BETWEEN s.from_at - INTERVAL 1 SECOND AND s.to_at AND d.waiting > 0 AND d.open > s.max_replicas * s.slots
+    SELECT s.*, max(d.open) AS open, max(d.waiting) AS waiting, min(greatest(d.moment, s.from_at)) AS first_at
+    FROM spans s JOIN demand d ON d.target = s.target AND d.moment < s.to_at AND d.until > s.from_at
+        AND d.waiting > 0 AND d.open > s.max_replicas * s.slots
     GROUP BY ALL
 ),
 said AS (
