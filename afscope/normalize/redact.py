@@ -54,6 +54,12 @@ _NAMES = (
 _VALUE = r"\"[^\"]*\"|'[^']*'"
 
 
+_SECRET_KEY = re.compile(rf"(?:{_NAMES})$", re.I)
+_SECRET_FLAG = re.compile(rf"--?[\w\-]*(?:{_NAMES})[\w\-]*", re.I)
+# "Invalid auth token: Signature has expired" is the proof of a cause, not a secret.
+_PROSE = r"(?!(?:signature|token|invalid|expired|is|has|not)\b)"
+
+
 class _Rule(NamedTuple):
     """A pattern, and lower-case needles of which a text must hold one: a cheap look before the regex."""
 
@@ -108,7 +114,7 @@ _RULES = (
     _Rule(
         "named_secret",
         _SECRET_WORDS,
-        re.compile(rf"((?:{_NAMES})[\w.\-]*[\"']?\s*(?::=|=>|[:=])\s*)({_VALUE}|[^\s,;}}&)\"']+)", re.I),
+        re.compile(rf"((?:{_NAMES})[\w.\-]*[\"']?\s*(?::=|=>|[:=])\s*){_PROSE}({_VALUE}|[^\s,;}}&)\"']+)", re.I),
         rf"\1{MASK}",
     ),
     _Rule(
@@ -158,7 +164,7 @@ class Redactor:
                 out.append(MASK)
             else:
                 out.append(self.text(arg))
-            masked_next = re.fullmatch(rf"--?[\w\-]*(?:{_NAMES})[\w\-]*", arg, re.I) is not None
+            masked_next = _SECRET_FLAG.fullmatch(arg) is not None
         return out
 
     def trigger_metadata(self, metadata: dict[str, Any]) -> dict[str, Any]:
@@ -217,7 +223,7 @@ class Redactor:
 
     def _secretly(self, key: str, value: Any) -> Any:
         """A string under a key that names a secret is one, whatever it looks like; names of Secrets are not."""
-        if isinstance(value, str) and value and re.search(rf"(?:^|[._/\-])(?:{_NAMES})$", key, re.I):
+        if isinstance(value, str) and value and _SECRET_KEY.search(key):
             self.counts["named_secret"] += 1
             return MASK
         return self.text(value) if isinstance(value, str) else self._value(value, key)

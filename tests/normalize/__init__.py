@@ -1,0 +1,1 @@
+"""Normalizers: raw bytes and rows to rows of the capture."""
