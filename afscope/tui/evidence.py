@@ -1,0 +1,82 @@
+"""The rows of a piece of evidence: a table with the row that is meant highlighted, and that row in full below it."""
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import DataTable, Static
+
+from afscope.model.timeline import RowPage
+from afscope.tui.harmless import cut, harmless
+from afscope.tui.words import word
+
+_CELL = 40
+"""Cells of a table cell; the whole value stands below the table."""
+
+
+class Rows(Vertical):
+    """Shows one RowPage. Columns that are empty in every row are left out."""
+
+    DEFAULT_CSS = """
+    Rows { height: 1fr; }
+    Rows DataTable { height: 1fr; min-height: 3; background: $background; scrollbar-size: 1 1; }
+    Rows #record { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
+    Rows #where { height: 1; padding: 0 1; text-style: bold; }
+    """
+
+    def __init__(self, lang: str) -> None:
+        super().__init__(id="rows")
+        self.lang = lang
+        self._page = RowPage("", (), (), 0)
+
+    def compose(self) -> ComposeResult:
+        """Table above, record below."""
+        yield Static(id="where", markup=False)
+        yield DataTable[Text](id="table", cursor_type="row", zebra_stripes=True)
+        with VerticalScroll(id="record", can_focus=False):
+            yield Static(id="cells", markup=False)
+
+    @property
+    def table(self) -> DataTable[Text]:
+        """The table widget."""
+        return self.query_one("#table", DataTable)
+
+    def show(self, page: RowPage) -> None:
+        """Replaces the content and highlights the row in focus."""
+        self._page = page
+        table = self.table
+        table.clear(columns=True)
+        used = [n for n in range(len(page.columns)) if any(row[n] for row in page.rows)]
+        for n in used:
+            table.add_column(Text(harmless(page.columns[n])))
+        for row in page.rows:
+            table.add_row(*(Text(cut(harmless(row[n]), _CELL)) for n in used))
+        if page.rows:
+            table.move_cursor(row=page.focus, animate=False)
+        self._tell(page.focus)
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        """The record follows the highlight."""
+        event.stop()
+        self._tell(event.cursor_row)
+
+    @property
+    def record(self) -> str:
+        """The highlighted row as `column: value` lines."""
+        return self._record(self.table.cursor_row).plain
+
+    def _tell(self, row: int) -> None:
+        page = self._page
+        if not page.rows:
+            where = word(self.lang, "no_rows", table=harmless(page.table))
+        else:
+            where = word(self.lang, "rows_of", table=harmless(page.table), row=row + 1, count=len(page.rows))
+        self.query_one("#where", Static).update(Text(where))
+        self.query_one("#cells", Static).update(self._record(row))
+
+    def _record(self, row: int) -> Text:
+        if not 0 <= row < len(self._page.rows):
+            return Text()
+        pairs = [(c, v) for c, v in zip(self._page.columns, self._page.rows[row], strict=True) if v]
+        wide = max((len(column) for column, _ in pairs), default=0)
+        lines = (Text.assemble((f"{harmless(c):{wide}}  ", "bold"), harmless(v)) for c, v in pairs)
+        return Text("\n").join(lines)
