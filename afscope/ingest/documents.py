@@ -34,7 +34,7 @@ def documents(handle: IO[bytes]) -> Iterator[tuple[int, bytes, bool]]:
             raise ValueError(f"line {line}: a document of more than {MAX_DOCUMENT >> 20} MiB")
     rest = buffer.strip()
     if rest:
-        yield line + len(buffer[: len(buffer) - len(buffer.lstrip())].splitlines()), bytes(rest), False
+        yield line + buffer[: len(buffer) - len(buffer.lstrip())].count(b"\n"), bytes(rest), False
 
 
 def _utf8(handle: IO[bytes]) -> Iterator[bytes]:

@@ -37,7 +37,7 @@ class _Head(msgspec.Struct):
     kind: str = ""
     type: str = ""
     items: list[msgspec.Raw] | None = None
-    object: msgspec.Raw | None = None
+    object: msgspec.Raw = msgspec.Raw()
 
 
 _HEAD = msgspec.json.Decoder(_Head)
@@ -84,7 +84,7 @@ def _document(path: Path, raw: bytes, kube: KubeNormalizer, found: Findings, whe
         seen_at = max([latest, *(newest(bytes(item)) for item in head.items)])
         for item in head.items:
             yield from _observe(kube, STATE, bytes(item), seen_at, found, where)
-    elif head.object is not None and head.type:
+    elif head.type and bytes(head.object):
         if head.type not in ("BOOKMARK", "ERROR"):
             body = bytes(head.object)
             yield from _observe(kube, head.type, body, max(latest, newest(body)), found, where)

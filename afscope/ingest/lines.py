@@ -15,7 +15,7 @@ def open_bytes(path: Path) -> IO[bytes]:
     """A file for reading, unpacked if it is gzip, whatever its name says."""
     with path.open("rb") as handle:
         packed = handle.read(2) == b"\x1f\x8b"
-    return cast(IO[bytes], gzip.open(path, "rb")) if packed else path.open("rb")
+    return cast("IO[bytes]", gzip.open(path, "rb")) if packed else path.open("rb")
 
 
 def lines(path: Path, unread: Unread) -> Iterator[tuple[int, bytes]]:

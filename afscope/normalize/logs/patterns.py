@@ -1,0 +1,35 @@
+"""The known diagnostic lines: patterns.toml, compiled once, with a cheap look before each regex."""
+
+import re
+import tomllib
+from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+
+class Pattern(NamedTuple):
+    """A known line: its id, literals of which the message must hold one, and the regex of the message."""
+
+    id: str
+    needles: tuple[str, ...]
+    regex: re.Pattern[str]
+
+
+@lru_cache(maxsize=1)
+def patterns() -> tuple[Pattern, ...]:
+    """All patterns, in the order of the file: the first that matches names a line."""
+    text = (files("afscope.normalize.logs") / "patterns.toml").read_text(encoding="utf-8")
+    return tuple(
+        Pattern(entry["id"], tuple(entry["needles"]), re.compile(entry["regex"], re.S))
+        for entry in tomllib.loads(text)["pattern"]
+    )
+
+
+def match(message: str) -> tuple[str, dict[str, str]] | None:
+    """The id of the first pattern that a message fits, and the pattern's named groups; None for unknown lines."""
+    for pattern in patterns():
+        if any(needle in message for needle in pattern.needles):
+            found = pattern.regex.search(message)
+            if found:
+                return pattern.id, {name: value for name, value in found.groupdict().items() if value is not None}
+    return None

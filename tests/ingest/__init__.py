@@ -1,0 +1,1 @@
+"""Imports: recordings and kubectl output to captures."""
