@@ -128,7 +128,7 @@ class Investigation:
 
     def waits(self) -> list[AttemptWait]:
         """Where each attempt's wait went."""
-        return [w for w in waits.attempt_waits(self.attribution) if self._reported(w.target)]
+        return [w for w in waits.attempt_waits(self.attribution, self.end) if self._reported(w.target)]
 
     def timeline(self) -> list[Episode]:
         """The scaling episodes."""

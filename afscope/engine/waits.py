@@ -104,12 +104,16 @@ def publish(session: Session, result: Attribution) -> None:
     session.fill("waits", columns, rows)
 
 
-def attempt_waits(result: Attribution) -> list[AttemptWait]:
-    """The attribution as the contract of `afscope waits` words it, stages in the order of the chain."""
-    return [_attempt_wait(waiter) for waiter in result.waiters]
+def attempt_waits(result: Attribution, end: Micros) -> list[AttemptWait]:
+    """The attribution as the contract of `afscope waits` words it, stages in the order of the chain.
+
+    `running_at` is when the wait was over: the start, or the failure of an attempt that a worker took and could not
+    start; None while it still waits at the end of the capture.
+    """
+    return [_attempt_wait(waiter, end) for waiter in result.waiters]
 
 
-def _attempt_wait(waiter: Waiter) -> AttemptWait:
+def _attempt_wait(waiter: Waiter, end: Micros) -> AttemptWait:
     parts = sorted(waiter.seconds.items(), key=lambda item: (STAGES.index(item[0][0]), item[0][1]))
     return AttemptWait(
         dag_id=waiter.dag_id,
@@ -121,7 +125,7 @@ def _attempt_wait(waiter: Waiter) -> AttemptWait:
         pool=waiter.pool,
         target=waiter.target,
         runnable_at=waiter.runnable_at,
-        running_at=waiter.running_at,
+        running_at=waiter.ended_at if waiter.running_at is None and waiter.ended_at < end else waiter.running_at,
         ended_at=waiter.attempt_ended_at,
         stages=tuple(StageWait(stage, us / SECOND, cause) for (stage, cause), us in parts),
     )
