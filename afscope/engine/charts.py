@@ -11,6 +11,8 @@ from afscope.model.finding import Gap
 from afscope.model.timeline import Chart, Lane, Span, Step, Tick
 
 LANES = ("waiting", "queued", "running", "metric", "desired", "current", "ready", "slots", "slots_used")
+# Lanes that count what is on record: before the first of it there was none, which is not the same as not knowing.
+COUNTED = ("waiting", "queued", "running", "slots", "slots_used")
 # Ticks beyond this many would hide each other; warnings are thinned first.
 MAX_TICKS = 400
 Delta = tuple[Micros, float]
@@ -56,6 +58,9 @@ def _chart(
         "slots_used": _counted(_runs(session, name, hosts=[p.name for p in target.pods] if target else [])),
     }
     start, end = bounds
+    for lane in COUNTED:
+        if not lanes[lane] or lanes[lane][0].at > start:
+            lanes[lane].insert(0, Step(start, 0.0))
     return Chart(
         target=name,
         start=start,
