@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from afscope.model.clock import SECOND, Micros, to_datetime
 
 _STEPS_S = (
-    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800,
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800,
 )  # fmt: skip
-_MIN_LABEL_GAP = 12
+_WEEK_S = 604_800
+_MIN_LABEL_GAP = 13  # "╷03-01 12:00" and a space
 _MIN_COLUMN: Micros = 1000
 
 
@@ -85,7 +86,8 @@ class Axis:
     def labels(self) -> Iterator[tuple[int, str]]:
         """Columns and texts of round times, far enough apart to be read."""
         wanted = self.span * _MIN_LABEL_GAP // self.width
-        step = next((s * SECOND for s in _STEPS_S if s * SECOND >= wanted), _STEPS_S[-1] * SECOND)
+        weeks = -(-wanted // (_WEEK_S * SECOND)) * _WEEK_S
+        step = next((s for s in _STEPS_S if s * SECOND >= wanted), weeks) * SECOND
         form = "%H:%M:%S" if step < 60 * SECOND else "%H:%M" if step < 43_200 * SECOND else "%m-%d %H:%M"
         for at in range(-(-self.left // step) * step, self.right + 1, step):
             yield self.column(at), to_datetime(at).strftime(form)

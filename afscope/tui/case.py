@@ -131,11 +131,14 @@ class CaseScreen(Screen[None]):
             left = target_title(self.timeline.chart, self.timeline.index, len(self.timeline.charts), self.lang)
         else:
             left = word(self.lang, "no_charts")
-        right = f"{self.list.page.title}" + (f" ({len(self.case.analysis.findings)})" if not self.list.depth else "")
-        half = max(10, self.size.width // 2)
-        for where, text, active in (("timeline", left, self.on_timeline), ("list", right, not self.on_timeline)):
+        trail = self.list.trail + ([harmless(self._evidence.table)] if self._evidence else [])
+        trail[0] = f"{trail[0]} ({len(self.case.analysis.findings)})"
+        for where, text, active in (
+            ("timeline", left, self.on_timeline),
+            ("list", " › ".join(trail), not self.on_timeline),
+        ):
             for widget in (f"#tab-{where}", f"#title-{where}"):
-                self.query_one(widget, Static).update(pane_title(text, active, half))
+                self.query_one(widget, Static).update(pane_title(text, active=active))
 
     # --- what the panes report
 
@@ -310,6 +313,7 @@ class CaseScreen(Screen[None]):
             return False
         self._evidence = None
         self.query_one(ContentSwitcher).current = "list"
+        self._titled()
         if not self.on_timeline:
             self.list.focus()
         return True

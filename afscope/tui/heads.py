@@ -1,6 +1,9 @@
 """The lines around the panes: verdict on top, values at the cursor below the lanes, keys at the bottom."""
 
+from rich.cells import cell_len
 from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.widgets import Static
 
 from afscope.model.clock import Micros
@@ -15,28 +18,40 @@ from afscope.tui.times import between, duration, precise
 from afscope.tui.words import word
 
 
-class Header(Static):
+class Header(Vertical):
     """State, capture, clock and zone in one line; below it the verdict as the sentence that it is."""
 
-    DEFAULT_CSS = "Header { height: auto; max-height: 6; padding: 0 1; }"
+    DEFAULT_CSS = """
+    Header { height: auto; padding: 0 1; }
+    Header #capture { height: 1; }
+    Header #verdict { height: auto; max-height: 5; text-style: bold; }
+    """
 
     def __init__(self, pages: Pages, name: str) -> None:
-        super().__init__(header(pages, name), id="header", markup=False)
+        super().__init__(id="header")
+        self._pages, self._capture = pages, name
+
+    def compose(self) -> ComposeResult:
+        """Two texts."""
+        yield Static(id="capture", markup=False)
+        yield Static(Text(harmless(self._pages.analysis.verdict.summary)), id="verdict", markup=False)
+
+    def on_resize(self) -> None:
+        """The first line takes the width that there is."""
+        self.query_one("#capture", Static).update(capture_line(self._pages, self._capture, self.size.width))
 
 
-def header(pages: Pages, name: str) -> Text:
-    """The text of the header."""
+def capture_line(pages: Pages, name: str, width: int) -> Text:
+    """State, name, range of time, cluster; in a narrow terminal the times stay whole and the names give way."""
     analysis: Analysis = pages.analysis
     capture = analysis.capture
-    colour = palette.VERDICT[analysis.verdict.healthy]
-    cluster = f" · {harmless(capture.cluster)}" if capture.cluster else ""
-    when = between(capture.started_at, capture.ended_at)
-    span = duration(capture.ended_at - capture.started_at)
-    text = Text.assemble(
-        (f" {pages.state()} ", f"bold reverse {colour}"),
-        (f"  {harmless(name or capture.id)}{cluster} · {when} ({span})", "dim"),
-    )
-    return text.append(f"\n{harmless(analysis.verdict.summary)}", "bold")
+    state = f" {pages.state()} "
+    when = f" · {between(capture.started_at, capture.ended_at)}"
+    when += f" ({duration(capture.ended_at - capture.started_at)})"
+    room = width - cell_len(state) - 2 - cell_len(when)
+    who = cut(harmless(name or capture.id), max(room, 8))
+    where = cut(f" · {harmless(capture.cluster)}", room - cell_len(who)) if capture.cluster else ""
+    return Text.assemble((state, f"bold reverse {palette.VERDICT[analysis.verdict.healthy]}"), f"  {who}{when}{where}")
 
 
 class Readout(Static):
@@ -50,7 +65,7 @@ class Readout(Static):
 
     def tell(self, chart: Chart, axis: Axis, cursor: Micros) -> None:
         """Shows what holds at `cursor`, and what happened within its column."""
-        width = max(self.size.width - 2, 20)
+        width = max(self.size.width, 20)
         first, second = readout(chart, axis, cursor, self._titles, self.lang)
         self.update(Text("\n").join([_short(first, width), _short(second, width)]))
 
@@ -87,11 +102,11 @@ def _happened(chart: Chart, axis: Axis, cursor: Micros) -> str:
     if not axis.visible(cursor):
         return ""
     here = ticks(chart.ticks, axis)[axis.column(cursor)]
-    texts: dict[str, int] = {}
+    texts: dict[tuple[str, str], int] = {}
     for tick in sorted(here, key=_rank):
-        line = f"{palette.TICKS.get(tick.kind, ('', palette.OTHER))[1]} {harmless(tick.text)}"
-        texts[line] = texts.get(line, 0) + 1
-    return "   ".join(line + (f" (×{n})" if n > 1 else "") for line, n in texts.items())
+        glyph = palette.TICKS.get(tick.kind, ("", palette.OTHER))[1]
+        texts[glyph, harmless(tick.text)] = texts.get((glyph, harmless(tick.text)), 0) + 1
+    return "   ".join(f"{glyph} {f'{n}× ' if n > 1 else ''}{text}" for (glyph, text), n in texts.items())
 
 
 def _rank(tick: Tick) -> int:
@@ -121,15 +136,16 @@ class Footer(Static):
 
     def on_resize(self) -> None:
         """As many keys as there is room for."""
-        self.update(Text(keys.footer(self.lang, max(self.size.width - 2, 0))))
+        self.update(Text(keys.footer(self.lang, self.size.width)))
 
 
-def pane_title(text: str, active: bool, width: int) -> Text:
+def pane_title(text: str, *, active: bool) -> Text:
     """The title of a pane; the active one is reversed."""
-    return Text(cut(f" {text} ", width), style="bold reverse" if active else "dim")
+    return Text(f" {text} ", style="bold reverse" if active else "dim", no_wrap=True, overflow="ellipsis")
 
 
 def target_title(chart: Chart, index: int, count: int, lang: str) -> str:
     """Timeline, target, and which of how many."""
     name = harmless(chart.target) or word(lang, "unserved")
-    return f"{word(lang, 'timeline')} · {name}" + (f" ({index + 1}/{count} T)" if count > 1 else "")
+    which = f" {index + 1}/{count} (T)" if count > 1 else ""
+    return f"{word(lang, 'timeline')}{which} · {name}"

@@ -27,6 +27,7 @@ from afscope.tui.painting import (
     health_row,
     lane_row,
     legend,
+    spans_per_column,
     spread,
     tick_row,
 )
@@ -43,7 +44,7 @@ def number(value: float | None) -> str:
     if value is None:
         return "?"
     if value >= 10_000:
-        return f"{value / 1000:.0f}k" if value < 10_000_000 else f"{value / 1e6:.0f}M"
+        return f"{value / 1000:.0f}k" if value < 9_999_500 else f"{value / 1e6:.0f}M"
     return f"{value:.0f}" if value == int(value) else f"{value:.1f}"
 
 
@@ -177,10 +178,12 @@ class Lanes(Widget, can_focus=True):
                 return tuple(hatched(tick_row(ticks(chart.ticks, axis)), self._gaps("ticks", axis)))
             case "health":
                 words = {kind: word(self.lang, kind) for kind in palette.HEALTH}
-                return tuple(hatched(health_row(chart.health, axis, words), self._gaps("health", axis)))
+                gaps = self._gaps("health", axis)
+                return tuple(hatched(health_row(spans_per_column(chart.health, gaps, axis), words), gaps))
             case "constraint":
-                strip = self.causes.row(chart.constraint, axis, self._titles)
-                return tuple(hatched(strip, self._gaps("constraint", axis)))
+                gaps = self._gaps("constraint", axis)
+                strip = self.causes.row(spans_per_column(chart.constraint, gaps, axis), self._titles)
+                return tuple(hatched(strip, gaps))
             case "legend":
                 return tuple(legend(self.causes, self._titles, axis.width))
         return (BLANK,) * axis.width

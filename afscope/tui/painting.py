@@ -65,10 +65,15 @@ def _tick(cell: Sequence[Tick]) -> Cell:
     return Cell(palette.OTHER, palette.GREY) if kinds else BLANK
 
 
-def health_row(spans: Sequence[Span], axis: Axis, words: dict[str, str]) -> list[Cell]:
+def spans_per_column(spans: Sequence[Span], gaps: Sequence[bool], axis: Axis) -> list[Span | None]:
+    """What a strip shows in each column; nothing in gaps, so that no word reaches into what was not recorded."""
+    return [None if gap else span for span, gap in zip(longest(spans, axis), gaps, strict=True)]
+
+
+def health_row(cells: Sequence[Span | None], words: dict[str, str]) -> list[Cell]:
     """ok, failing and silent as lines of their own glyph, the word in the middle where it fits."""
-    row = [BLANK] * axis.width
-    for run in runs(longest(spans, axis), lambda span: span.kind):
+    row = [BLANK] * len(cells)
+    for run in runs(cells, lambda span: span.kind):
         colour, glyph = palette.HEALTH.get(run.kind, (palette.GREY, palette.OTHER))
         _fill(row, run, glyph, colour)
         _write(row, run, f" {words.get(run.kind, harmless(run.kind))} ", colour)
@@ -107,10 +112,10 @@ class Causes:
         """The colour of a cause."""
         return palette.cause_colour(self.ranks[cause])
 
-    def row(self, spans: Sequence[Span], axis: Axis, titles: dict[str, str]) -> list[Cell]:
+    def row(self, cells: Sequence[Span | None], titles: dict[str, str]) -> list[Cell]:
         """The strip: letters, with the title written out where a run is wide enough."""
-        row = [BLANK] * axis.width
-        for run in runs(longest(spans, axis), lambda span: span.kind):
+        row = [BLANK] * len(cells)
+        for run in runs(cells, lambda span: span.kind):
             letter, colour = self.letter(run.kind), self.colour(run.kind)
             _fill(row, run, letter, colour)
             _write(row, run, f" {titles[run.kind]} ", colour, at=run.first + 1)

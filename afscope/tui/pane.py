@@ -57,6 +57,11 @@ class PageList(OptionList):
         return self._shown
 
     @property
+    def trail(self) -> list[str]:
+        """The titles from the root to the page that is shown."""
+        return [page.title for page, _ in self._stack]
+
+    @property
     def entry(self) -> Entry | None:
         """What is under the highlight."""
         return None if self.highlighted is None else self._shown.entries[self.highlighted]

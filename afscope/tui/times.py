@@ -48,7 +48,7 @@ def duration(span: Micros) -> str:
 
 def _length(text: str) -> Micros:
     if _DURATION.fullmatch(text) is None:
-        raise ValueError(text)
+        raise ValueError(f"not a length of time: {text!r}")
     parts = re.findall(r"([\d.]+)(ms|[smhd])", text)
     return round(sum(float(number) * _UNITS[unit] for number, unit in parts))
 
@@ -68,7 +68,7 @@ def jump(text: str, *, cursor: Micros, start: Micros, end: Micros) -> Micros:
     match = _CLOCK.fullmatch(wanted)
     at = _on_its_day(match, start, end) if match else parse_time(wanted)
     if not start <= at <= end:
-        raise ValueError(wanted)
+        raise ValueError(f"outside the capture: {wanted!r}")
     return at
 
 

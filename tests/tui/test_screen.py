@@ -1,0 +1,222 @@
+"""Layout, mouse, colour, reading and failing."""
+
+import threading
+import time
+from typing import NoReturn
+
+import msgspec
+import pytest
+from rich.cells import cell_len
+from textual.widgets import Static
+
+from afscope.errors import NotACapture
+from afscope.model.finding import Evidence
+from afscope.model.timeline import RowPage
+from afscope.tui import app as app_module
+from afscope.tui import palette
+from afscope.tui.app import AfscopeApp, Reading
+from afscope.tui.case import CaseScreen
+from afscope.tui.columns import Column
+from afscope.tui.lanes import GUTTER, MARGIN, number
+from afscope.tui.layout import lines
+from afscope.tui.painting import lane_row, spread
+from afscope.tui.source import CaseFile
+from tests.tui.case import ANALYSIS, CHART, EVENT, TIMEOUT, Case, at
+from tests.tui.conftest import Start
+
+
+def drawn(value: Column, level: int = 0, full: float = 8) -> str:
+    return lane_row([value], level, full, "")[0].glyph
+
+
+def test_blocks_are_as_high_as_the_value() -> None:
+    assert [drawn(Column(n, n, False)) for n in range(9)] == list(palette.BLOCKS)
+    assert drawn(Column(12, 12, False), level=1) == "▄"
+    assert drawn(Column(0.01, 0.01, False)) == "▁"  # something is not nothing
+
+
+def test_ranges_and_holes_have_glyphs_of_their_own() -> None:
+    assert drawn(Column(0, 8, False)) == palette.RANGE
+    assert drawn(Column(None, None, True)) == palette.HOLE
+    assert drawn(Column(None, None, True), level=1) == " "
+
+
+def test_wide_characters_take_two_cells() -> None:
+    assert [cell.glyph for cell in spread("a中b")] == ["a", "中", "", "b"]
+
+
+@pytest.mark.parametrize("value", [None, 0, 0.25, 7, 9999, 12_345, 9_999_999, 123_456_789])
+def test_values_fit_the_gutter(value: float | None) -> None:
+    assert 0 < len(number(value)) <= 5
+
+
+@pytest.mark.parametrize("height", range(1, 80))
+def test_rows_fill_the_height_and_never_more(height: int) -> None:
+    rows = lines(CHART, height)
+    assert len(rows) <= height
+    if height >= 14:
+        shown = {row.lane for row in rows if row.kind == "lane"}
+        assert shown == {lane.name for lane in CHART.lanes}
+        assert {"axis", "ticks", "health", "constraint"} <= {row.kind for row in rows}
+
+
+@pytest.mark.parametrize(("size", "layout"), [((80, 24), "tabs"), ((120, 40), "stacked"), ((200, 50), "beside")])
+async def test_the_layout_follows_the_size(start: Start, size: tuple[int, int], layout: str) -> None:
+    async with start() as app:
+        await app.pilot.resize_terminal(*size)
+        await app.settle()
+        assert app.screen.body.has_class(layout)
+        assert app.screen.timeline.axis.width == app.screen.timeline.lanes.size.width - GUTTER - MARGIN
+        assert all(cell_len(row) <= size[0] for row in app.frame().splitlines())
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("size", [(80, 24), (97, 30), (120, 40), (150, 24)])
+async def test_verdict_lanes_and_footer_are_whole_at_any_size(start: Start, size: tuple[int, int], lang: str) -> None:
+    async with start(size=size, lang=lang) as app:
+        shown = app.frame()
+        assert "task-seconds of waiting (83 %)" in " ".join(shown.split())  # the end of the verdict
+        for lane in CHART.lanes:
+            assert app.screen.timeline.lanes._label(lane.name) in shown
+        assert "20:09:56.768" in shown
+        assert "UTC" in shown
+        assert shown.splitlines()[-1].startswith(" ? ")
+
+
+async def test_a_click_moves_the_cursor_and_the_wheel_zooms(start: Start) -> None:
+    async with start() as app:
+        lanes = app.screen.timeline.lanes
+        axis = app.screen.timeline.axis
+        await app.pilot.click(lanes, offset=(GUTTER + 60, 5))
+        await app.settle()
+        assert app.cursor == axis.edge(60)
+        # Textual's pilot has no wheel: the message of the widget stands in for it.
+        lanes.post_message(lanes.Wheeled(axis.edge(30), 0.5))
+        await app.settle()
+        assert app.screen.timeline.axis.span < axis.span
+        assert app.screen.timeline.axis.visible(axis.edge(30))
+
+
+async def test_a_click_on_a_finding_opens_it(start: Start) -> None:
+    async with start() as app:
+        await app.pilot.click(app.screen.list, offset=(5, 3))
+        await app.settle()
+        assert app.screen.list.page.title == "max replicas ceiling"
+        assert not app.screen.on_timeline
+
+
+async def test_the_readout_says_what_holds_and_what_happened(start: Start) -> None:
+    async with start(size=(200, 50)) as app:
+        assert "tasks wait for: external metric timeout" in app.frame()
+        assert "◆ 0 -> 1 by keda" in app.frame()
+        app.screen.timeline.go(at(59.103632))
+        await app.settle()
+        assert "! 2× FailedGetExternalMetric" in app.frame()
+        app.screen.timeline.go(at(10))
+        await app.settle()
+        assert "nothing waits" in app.frame()
+
+
+async def test_the_gutter_shows_the_values_at_the_cursor(start: Start) -> None:
+    async with start() as app:
+        app.screen.timeline.go(at(112))
+        await app.settle()
+        gutters = [row.split("│")[0].split() for row in app.frame().splitlines() if "│" in row]
+        rows = {gutter[0]: gutter[-1] for gutter in gutters if gutter}
+        assert {name: rows[name] for name in ("queued", "metric", "desired", "ready")} == {
+            "queued": "28", "metric": "8", "desired": "4", "ready": "1",
+        }  # fmt: skip
+
+
+async def test_without_colour_everything_is_still_there(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with start() as app:
+        coloured = app.frame()
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = AfscopeApp(Case(), "hung.afscope")
+    assert plain.no_color
+    async with plain.run_test(size=(120, 40)) as pilot:
+        while not isinstance(plain.screen, CaseScreen):
+            await pilot.pause(0.01)
+        await pilot.pause(0.2)
+        strips = plain.screen._compositor.render_strips()
+        assert "\n".join(strip.text.rstrip() for strip in strips) + "\n" == coloured
+
+
+async def test_rows_that_cannot_be_read_leave_the_screen_alone(start: Start) -> None:
+    class Broken(Case):
+        def rows(self, evidence: Evidence, limit: int = 200) -> RowPage:
+            raise OSError("the disk is gone")
+
+    async with start(Broken()) as app:
+        app.screen.open_subject(EVENT)
+        await app.settle()
+        assert "could not read the rows: the disk is gone" in app.frame()
+
+
+async def test_rows_of_an_unknown_table_say_so(start: Start) -> None:
+    class Empty(Case):
+        def rows(self, evidence: Evidence, limit: int = 200) -> RowPage:
+            return RowPage(evidence.table, (), (), 0)
+
+    async with start(Empty()) as app:
+        app.screen.open_subject(EVENT)
+        await app.settle()
+        assert "no row of events on record" in app.frame()
+
+
+async def test_a_finding_of_another_target_brings_its_chart(start: Start) -> None:
+    other = msgspec.structs.replace(TIMEOUT, target="airflow/etl-worker")
+    async with start(Case(msgspec.structs.replace(ANALYSIS, findings=(other,)))) as app:
+        assert app.screen.timeline.chart.target == "airflow/etl-worker"
+
+
+async def test_the_screen_stands_while_the_capture_is_read() -> None:
+    go = threading.Event()
+    threads = []
+
+    def load() -> CaseFile:
+        threads.append(threading.current_thread())
+        go.wait(10)
+        return Case()
+
+    app = AfscopeApp(load, "big.afscope")
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        assert isinstance(app.screen, Reading)
+        assert "reading big.afscope" in str(app.screen.query_one(Static).render())
+        go.set()
+        while not isinstance(app.screen, CaseScreen):
+            await pilot.pause(0.01)
+    assert threads[0] is not threading.main_thread()
+
+
+async def test_leaving_does_not_wait_for_the_reader() -> None:
+    go = threading.Event()
+
+    def load() -> NoReturn:
+        go.wait(10)
+        raise OSError("nobody is there to hear it")
+
+    app = AfscopeApp(load, "big.afscope")
+    began = time.monotonic()
+    async with app.run_test() as pilot:
+        await pilot.press("q")
+    assert time.monotonic() - began < 5
+    go.set()
+
+
+@pytest.mark.parametrize("error", [NotACapture("nothing is there", "look elsewhere"), RuntimeError("a bug")])
+def test_what_reading_raises_is_raised_after_the_screen_is_gone(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load() -> NoReturn:
+        raise error
+
+    class Headless(AfscopeApp):
+        def run(self, **_: object) -> int | None:
+            return super().run(headless=True)
+
+    monkeypatch.setattr(app_module, "AfscopeApp", Headless)
+    with pytest.raises(type(error)) as caught:
+        app_module.run(load, name="x")
+    assert caught.value is error
