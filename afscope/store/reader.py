@@ -116,6 +116,8 @@ class Capture:
 
     def gaps(self) -> tuple[Gap, ...]:
         """The holes of the recording, by the time at which they were noticed; source "*" concerns all tables."""
+        if not self.has("gaps"):
+            return ()
         wanted = ("source", "from_ts", "to_ts", "reason")
         rows = self.table("gaps").select(wanted)
         columns = [rows[name].cast("int64") if name.endswith("_ts") else rows[name] for name in wanted]

@@ -204,7 +204,7 @@ def test_the_catalogue_lists_shows_and_checks(run: Run) -> None:
     ranks = [STAGES.index(item["stage"]) for item in bottlenecks]
     assert ranks == sorted(ranks)
     assert 'id = "pool_exhausted"' in run("analyzers", "show", "pool_exhausted").out
-    assert "well-formed" in run("analyzers", "check").out
+    assert "keep the contract" in run("analyzers", "check").out
     assert "pool_exhausted" in run("analyzers", "list").out
 
 
