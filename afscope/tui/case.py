@@ -60,6 +60,12 @@ class CaseScreen(Screen[None]):
         self.timeline = Timeline(charts, titles, lang)
         self.list = PageList(self.pages.root())
         self.rows = Rows(lang)
+        # Held, not queried: messages still come in while the screen is put up and taken down.
+        self.body = Vertical(id="body", classes="on-timeline")
+        self.switch = ContentSwitcher(initial="list", id="switch")
+        self._titles = {
+            pane: (_title(f"tab-{pane}"), _title(f"title-{pane}", "title")) for pane in ("timeline", "list")
+        }
         self._has_targets = bool(case.charts)
         self._evidence: Evidence | None = None
         self._reading = threading.Lock()
@@ -67,17 +73,17 @@ class CaseScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Header, panes, footer."""
         yield Header(self.pages, self.name_)
-        with Vertical(id="body", classes="on-timeline"):
+        with self.body:
             with Horizontal(id="tabs"):
-                yield Static(id="tab-timeline", markup=False)
-                yield Static(id="tab-list", markup=False)
+                yield self._titles["timeline"][0]
+                yield self._titles["list"][0]
             with Container(id="panes"):
                 with Vertical(id="left"):
-                    yield Static(id="title-timeline", classes="title", markup=False)
+                    yield self._titles["timeline"][1]
                     yield self.timeline
                 with Vertical(id="side"):
-                    yield Static(id="title-list", classes="title", markup=False)
-                    with ContentSwitcher(initial="list", id="switch"):
+                    yield self._titles["list"][1]
+                    with self.switch:
                         yield self.list
                         yield self.rows
         yield Footer(self.lang)
@@ -98,11 +104,6 @@ class CaseScreen(Screen[None]):
         for name in ("beside", "stacked", "tabs"):
             self.body.set_class(name == layout, name)
         self.call_after_refresh(self._titled)
-
-    @property
-    def body(self) -> Vertical:
-        """What carries the layout's classes."""
-        return self.query_one("#body", Vertical)
 
     @property
     def on_timeline(self) -> bool:
@@ -137,8 +138,8 @@ class CaseScreen(Screen[None]):
             ("timeline", left, self.on_timeline),
             ("list", " › ".join(trail), not self.on_timeline),
         ):
-            for widget in (f"#tab-{where}", f"#title-{where}"):
-                self.query_one(widget, Static).update(pane_title(text, active=active))
+            for widget in self._titles[where]:
+                widget.update(pane_title(text, active=active))
 
     # --- what the panes report
 
@@ -184,7 +185,7 @@ class CaseScreen(Screen[None]):
     def _show_rows(self, evidence: Evidence, page: RowPage) -> None:
         if evidence is self._evidence:
             self.rows.show(page)
-            self.query_one(ContentSwitcher).current = "rows"
+            self.switch.current = "rows"
             self.activate(timeline=False)
 
     # --- keys: time
@@ -312,7 +313,7 @@ class CaseScreen(Screen[None]):
         if self._evidence is None:
             return False
         self._evidence = None
-        self.query_one(ContentSwitcher).current = "list"
+        self.switch.current = "list"
         self._titled()
         if not self.on_timeline:
             self.list.focus()
@@ -334,6 +335,10 @@ class CaseScreen(Screen[None]):
     def action_help(self) -> None:
         """All keys."""
         self.app.push_screen(Help(self.lang))
+
+
+def _title(name: str, classes: str = "") -> Static:
+    return Static(id=name, classes=classes, markup=False)
 
 
 def _no_chart(analysis: Analysis) -> Chart:

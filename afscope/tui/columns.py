@@ -1,12 +1,15 @@
 """Lanes, spans and ticks per terminal column: what the widgets draw, without any drawing."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from afscope.model.clock import Micros
 from afscope.model.timeline import Chart, Lane, Span, Tick
 from afscope.tui.axis import Axis
+
+# Strips hardly overlap; an instant is looked up among this many of the spans that began last.
+_OVERLAPS = 16
 
 
 class Column(NamedTuple):
@@ -20,22 +23,26 @@ class Column(NamedTuple):
 def columns(lane: Lane, axis: Axis) -> list[Column]:
     """One per column of the axis, exact: every step within the column counts, however short it held."""
     steps = lane.steps
-    index = bisect_left(steps, axis.edge(0) + 1, key=lambda step: step.at)
-    held = steps[index - 1].value if index else None
+    first = _index(lane, axis.edge(0) + 1)
+    held = steps[first - 1].value if first else None
     out = []
     for number in range(axis.width):
-        end = axis.edge(number + 1) + (1 if number == axis.width - 1 else 0)
-        values = [held]
+        start, end = axis.edge(number), axis.edge(number + 1) + (1 if number == axis.width - 1 else 0)
+        last = _index(lane, end, first)
+        values = [step.value for step in steps[first:last]]
         # A step on the very edge replaces what held before: nothing of the old value lies in this column.
-        while index < len(steps) and steps[index].at < end:
-            if steps[index].at <= axis.edge(number):
-                values.clear()
-            held = steps[index].value
+        if first == last or steps[first].at > start:
             values.append(held)
-            index += 1
+        if first < last:
+            first, held = last, steps[last - 1].value
         known = [value for value in values if value is not None]
         out.append(Column(min(known, default=None), max(known, default=None), len(known) < len(values)))
     return out
+
+
+def _index(lane: Lane, at: Micros, first: int = 0) -> int:
+    """How many steps lie before `at`."""
+    return bisect_left(lane.steps, at, first, key=lambda step: step.at)
 
 
 def longest(spans: Iterable[Span], axis: Axis) -> list[Span | None]:
@@ -95,16 +102,30 @@ def runs(cells: Sequence[Span | None], key: Callable[[Span], str]) -> list[Run]:
     return out
 
 
-def changes(chart: Chart) -> list[Micros]:
-    """Every instant at which something on the screen changes, sorted: what `[` and `]` step through."""
-    at = {step.at for lane in chart.lanes for step in lane.steps}
-    at |= {
-        edge for spans in (chart.health, chart.constraint, chart.gaps) for span in spans for edge in span_edges(span)
-    }
-    at |= {tick.at for tick in chart.ticks}
+def edges(chart: Chart) -> list[Micros]:
+    """Every instant within the chart at which a strip changes or something happens, sorted."""
+    spans = (*chart.health, *chart.constraint, *chart.gaps)
+    at = {moment for span in spans for moment in (span.start, span.end)} | {tick.at for tick in chart.ticks}
     return sorted(moment for moment in at if chart.start <= moment <= chart.end)
 
 
-def span_edges(span: Span) -> tuple[Micros, Micros]:
-    """Where a span begins and ends."""
-    return span.start, span.end
+def next_change(chart: Chart, strips: Sequence[Micros], at: Micros) -> Micros | None:
+    """The first instant after `at` at which anything on the screen changes; `strips` are the chart's `edges`."""
+    found = [lane.steps[n].at for lane in chart.lanes if (n := _index(lane, at + 1)) < len(lane.steps)]
+    found += strips[bisect_right(strips, at) :][:1]
+    return min((moment for moment in found if moment <= chart.end), default=None)
+
+
+def previous_change(chart: Chart, strips: Sequence[Micros], at: Micros) -> Micros | None:
+    """The last instant before `at` at which anything on the screen changes."""
+    found = [lane.steps[n - 1].at for lane in chart.lanes if (n := _index(lane, at))]
+    found += strips[: bisect_left(strips, at)][-1:]
+    return max((moment for moment in found if moment >= chart.start), default=None)
+
+
+def holding(spans: Sequence[Span], at: Micros) -> Span | None:
+    """The span that covers an instant, of spans sorted by their start; the later one where two meet."""
+    for span in reversed(spans[: bisect_left(spans, at + 1, key=lambda span: span.start)][-_OVERLAPS:]):
+        if at < max(span.end, span.start + 1):
+            return span
+    return None

@@ -8,10 +8,10 @@ from textual.widgets import Static
 
 from afscope.model.clock import Micros
 from afscope.model.finding import Analysis
-from afscope.model.timeline import Chart, Span, Tick
+from afscope.model.timeline import Chart, Tick
 from afscope.tui import keys, palette
 from afscope.tui.axis import Axis
-from afscope.tui.columns import ticks
+from afscope.tui.columns import holding, ticks
 from afscope.tui.harmless import cut, harmless
 from afscope.tui.pages import Pages
 from afscope.tui.times import between, duration, precise
@@ -112,11 +112,6 @@ def _happened(chart: Chart, axis: Axis, cursor: Micros) -> str:
 def _rank(tick: Tick) -> int:
     order = list(palette.TICKS)
     return order.index(tick.kind) if tick.kind in order else len(order)
-
-
-def holding(spans: tuple[Span, ...], at: Micros) -> Span | None:
-    """The span that covers an instant; the later one where two meet."""
-    return next((span for span in reversed(spans) if span.start <= at < max(span.end, span.start + 1)), None)
 
 
 def _short(text: Text, width: int) -> Text:

@@ -125,6 +125,8 @@ class Lanes(Widget, can_focus=True):
         plot = list(self._row(line, self.axis, self.marked if line.kind == "finding" else None))
         if line.kind == "axis" and at >= 0:
             plot[at] = Cell("▼")
+        if line.kind in ("axis", "legend"):
+            at = -1
         left = self._gutter(line)
         right = number(self._scales[line.lane]) if line.kind == "lane" and line.level == line.height - 1 else ""
         base = self.rich_style
@@ -133,23 +135,19 @@ class Lanes(Widget, can_focus=True):
         return Strip(segments).adjust_cell_length(self.size.width, base)
 
     def _segments(self, plot: list[Cell], cursor: int, base: Style) -> list[Segment]:
-        """Cells of one style become one segment; the cursor's column is reversed, which needs no colour."""
+        """Cells of one style become one segment; the cursor is a line, and a lighter ground under what is drawn."""
         out: list[Segment] = []
-        run, colour = "", ""
-        if 0 < cursor < len(plot) and not plot[cursor].glyph:
-            cursor -= 1  # the right half of a wide character
         for index, cell in enumerate(plot):
+            style = _style(base, cell.colour)
+            glyph = cell.glyph
             if index == cursor:
-                if run:
-                    out.append(Segment(run, _style(base, colour)))
-                out.append(Segment(cell.glyph, _style(base, cell.colour) + Style(reverse=True)))
-                run = ""
-                continue
-            if cell.colour != colour and run:
-                out.append(Segment(run, _style(base, colour)))
-                run = ""
-            run, colour = run + cell.glyph, cell.colour
-        return [*out, Segment(run, _style(base, colour))] if run else out
+                glyph = palette.CURSOR if glyph == " " else glyph
+                style += Style(bgcolor=palette.CURSOR_GROUND, bold=True)
+            if out and out[-1].style == style:
+                out[-1] = Segment(out[-1].text + glyph, style)
+            else:
+                out.append(Segment(glyph, style))
+        return out
 
     def _gutter(self, line: Line) -> str:
         if line.kind == "lane" and line.level == 0:

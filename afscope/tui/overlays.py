@@ -75,7 +75,7 @@ class Jump(ModalScreen[Micros | None]):
     DEFAULT_CSS = """
     Jump { align: center bottom; background: transparent; }
     Jump > Vertical { height: auto; border: solid $primary; }
-    Jump Input { border: none; height: 1; padding: 0 1; }
+    Jump Input, Jump Input:focus { border: none; height: 1; padding: 0 1; }
     Jump Static { height: auto; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", show=False)]

@@ -30,6 +30,7 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 RANGE = "░"
 HOLE = "╌"
 GAP = "╱"
+CURSOR, CURSOR_GROUND = "│", "#4a4a4a"
 DECISION, WARNING, OTHER = "◆", "!", "•"
 TICKS = {"decision": (SKY, DECISION), "warning": (ORANGE, WARNING)}
 

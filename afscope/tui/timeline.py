@@ -1,7 +1,7 @@
 """The timeline pane: lanes of one target, the values at the cursor, and every way to move the cursor and the view."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from functools import cache
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from afscope.model.clock import Micros
 from afscope.model.timeline import Chart
 from afscope.tui.axis import Axis
-from afscope.tui.columns import changes
+from afscope.tui.columns import edges, next_change, previous_change
 from afscope.tui.heads import Readout
 from afscope.tui.lanes import Lanes
 
@@ -22,6 +22,7 @@ class Timeline(Vertical):
     def __init__(self, charts: Sequence[Chart], titles: dict[str, str], lang: str) -> None:
         super().__init__(id="timeline")
         self.charts, self.index = tuple(charts), 0
+        self._edges = cache(lambda index: edges(self.charts[index]))
         self.lanes = Lanes(self.chart, titles, lang)
         self.readout = Readout(titles, lang)
         self._place(Axis.over(self.chart.start, self.chart.end), self.chart.start)
@@ -59,10 +60,10 @@ class Timeline(Vertical):
 
     def by_change(self, direction: int) -> None:
         """Cursor to the next (1) or previous (-1) change of anything that is drawn."""
-        every = changes(self.chart)
-        index = bisect_right(every, self.cursor) if direction > 0 else bisect_left(every, self.cursor) - 1
-        if 0 <= index < len(every):
-            self.go(every[index])
+        find = next_change if direction > 0 else previous_change
+        at = find(self.chart, self._edges(self.index), self.cursor)
+        if at is not None:
+            self.go(at)
 
     def zoom(self, factor: float, around: Micros | None = None) -> None:
         """View `factor` times as long around an instant, by default the cursor."""

@@ -6,7 +6,18 @@ from hypothesis import strategies as st
 from afscope.model.clock import SECOND
 from afscope.model.timeline import Lane, Span, Step, Tick
 from afscope.tui.axis import Axis
-from afscope.tui.columns import Column, changes, columns, covered, longest, runs, ticks
+from afscope.tui.columns import (
+    Column,
+    columns,
+    covered,
+    edges,
+    holding,
+    longest,
+    next_change,
+    previous_change,
+    runs,
+    ticks,
+)
 from tests.tui.case import CHART, END, START
 
 TEN = Axis.over(0, 10 * SECOND, 10)
@@ -93,8 +104,22 @@ def test_ticks_fall_into_their_column() -> None:
     assert [len(each) for each in found] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]
 
 
-def test_changes_are_sorted_and_within_the_capture() -> None:
-    found = changes(CHART)
-    assert found == sorted(set(found))
-    assert found[0] == START
-    assert found[-1] == END
+def test_changes_lead_from_start_to_end_and_back() -> None:
+    strips = edges(CHART)
+    every = {step.at for lane in CHART.lanes for step in lane.steps} | set(strips)
+    forth, at = [START], next_change(CHART, strips, START)
+    while at is not None:
+        forth.append(at)
+        at = next_change(CHART, strips, at)
+    assert forth == sorted(every)
+    back, at = [END], previous_change(CHART, strips, END)
+    while at is not None:
+        back.append(at)
+        at = previous_change(CHART, strips, at)
+    assert back[::-1] == forth
+
+
+def test_the_span_that_holds_is_found() -> None:
+    spans = [span(0, 2, "a"), span(2, 4, "b"), span(5, 5, "c")]
+    found = [holding(spans, round(at * SECOND)) for at in (0, 1.9, 2, 4, 5, 6)]
+    assert [each and each.kind for each in found] == ["a", "a", "b", None, "c", None]

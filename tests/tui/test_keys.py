@@ -257,9 +257,9 @@ async def test_help_fits_a_small_terminal_by_scrolling(start: Start) -> None:
     async with start(size=(80, 24)) as app:
         await app.press("question_mark")
         assert "wheel: zoom" not in app.frame()
-        await app.press(*["j"] * 40)
+        await app.press(*["j"] * 15)
         assert "wheel: zoom" in app.frame()
-        await app.press(*["k"] * 40, "escape")
+        await app.press("k", "escape")
         assert app.top() is app.screen
 
 
