@@ -203,24 +203,29 @@ class _Sweep:
 
     def _line(self, now: _Instant, target: Target, line: list[Waiter]) -> None:
         rest = iter(line)
-        first_of_boot: _Cause | None = None
+        taken = sum(now.busy[pod.name] for pod in target.pods)
+        boot: _Cause | None = None
         for stage, slots in target.chunks(now.at, now.busy):
             for _ in range(slots):
                 waiter = next(rest, None)
                 if waiter is None:
                     return
+                taken += 1
                 cause = self._claimed(now, waiter, stage)
                 now.causes[id(waiter)] = cause
-                if stage != "consume" and (first_of_boot is None or cause.claim is not None):
-                    first_of_boot = cause
-        for waiter in rest:
-            now.causes[id(waiter)] = self._beyond(now, target, waiter, first_of_boot)
+                if stage != "consume" and (boot is None or cause.claim is not None):
+                    boot = cause
+        for place, waiter in enumerate(rest, start=taken + 1):
+            now.causes[id(waiter)] = self._beyond(now, target, waiter, place, boot)
 
-    def _beyond(self, now: _Instant, target: Target, waiter: Waiter, boot: _Cause | None) -> _Cause:
-        """A task for which no slot is on its way: the autoscaler has to decide, or may not."""
+    def _beyond(self, now: _Instant, target: Target, waiter: Waiter, place: int, boot: _Cause | None) -> _Cause:
+        """A task for which no slot is on its way: the autoscaler has to decide, or may not.
+
+        The ceiling takes only those whose `place` among all tasks of the target is beyond its last slot.
+        """
         stage = "trigger" if target.desired(now.at) == 0 else "decide"
         claim = now.claim(waiter, stage) or (now.claim(waiter, "metric") if stage == "decide" else None)
-        if claim is None:
+        if claim is None or (claim.file.header.cap and place <= target.max_replicas * target.slots):
             return _Cause(stage, ORDINARY[stage])
         if claim.file.header.cap and boot is not None and boot.claim is not None:
             # the ceiling's holders cannot work: what they wait for is what this task waits for

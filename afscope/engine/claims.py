@@ -16,7 +16,7 @@ CHAIN = (
     "dag_max_active_tasks", "task_concurrency_limit", "pool_missing", "pool_exhausted", "parallelism_limit",
     "scheduler_down", "scheduler_slow", "queue_mismatch", "query_ignores_running", "trigger_query_error",
     "external_metric_timeout", "max_replicas_ceiling", "quota_exceeded", "pods_unschedulable", "image_pull_failure",
-    "worker_crash_loop", "slow_worker_start",
+    "worker_crash_loop", "slow_worker_start", "flapping", "execution_api_unavailable",
 )  # fmt: skip
 
 

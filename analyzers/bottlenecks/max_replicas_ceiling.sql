@@ -18,13 +18,15 @@
 -- detail = "maxReplicaCount 允许的 {max} 个 worker（每个 {slots} 个槽位）已全部请求；需求需要 {needed} 个。"
 -- remedy = "把 {target} 的 maxReplicaCount 从 {max} 提高到 {needed}（workers.keda.maxReplicaCount），或同时提高 worker_concurrency 与触发器查询的除数；并确认配额、节点和数据库连接允许。"
 -- ---
+-- Who waits beyond the last slot that maxReplicaCount allows waits for the ceiling, also while the ramp to it is under
+-- way; but a ceiling that was never reached limited nobody.
 WITH at_max AS (
-    SELECT r.target, r.moment, r.ts, r.key, t.max_replica_count, coalesce(t.worker_concurrency, 16) AS slots,
-        lead(r.moment, 1, $end::TIMESTAMP) OVER (PARTITION BY r.target ORDER BY r.moment) AS until, r.desired >= t.max_replica_count AS maxed
+    SELECT r.target, r.moment, r.ts, r.key, r.desired >= t.max_replica_count AS maxed,
+        lead(r.moment, 1, $end::TIMESTAMP) OVER (PARTITION BY r.target ORDER BY r.moment) AS until
     FROM replicas r JOIN targets t ON t.target = r.target
 ),
-spans AS (
-    SELECT target, min(moment) AS from_at, max(until) AS to_at, any_value(max_replica_count) AS max_replicas, max(slots) AS slots, min(ts) AS ts, any_value(key) AS key
+reached AS (
+    SELECT target, min(moment) AS from_at, max(until) AS to_at, min(ts) AS ts, any_value(key) AS key
     FROM (SELECT *, sum(CASE WHEN maxed THEN 0 ELSE 1 END) OVER (PARTITION BY target ORDER BY moment) AS island FROM at_max)
     WHERE maxed GROUP BY target, island
 ),
@@ -38,22 +40,31 @@ demand AS (
     FROM (SELECT target, moment, sum(open) AS open, sum(waiting) AS waiting FROM edges GROUP BY ALL)
     WINDOW w AS (PARTITION BY target ORDER BY moment)
 ),
+judged AS (
+    SELECT d.*, t.max_replica_count AS max_replicas, coalesce(t.worker_concurrency, 16) AS slots,
+        d.waiting > 0 AND d.open > t.max_replica_count * coalesce(t.worker_concurrency, 16) AS over
+    FROM demand d JOIN targets t ON t.target = d.target
+),
 pressed AS (
-    SELECT s.*, max(d.open) AS open, max(d.waiting) AS waiting, min(greatest(d.moment, s.from_at)) AS first_at
-    FROM spans s JOIN demand d ON d.target = s.target AND d.moment < s.to_at AND d.until > s.from_at
-        AND d.waiting > 0 AND d.open > s.max_replicas * s.slots
-    GROUP BY ALL
+    SELECT target, min(moment) AS from_at, max(until) AS to_at, max(open) AS open, max(waiting) AS waiting,
+        any_value(max_replicas) AS max_replicas, any_value(slots) AS slots, arg_max(moment, open) AS peak_at
+    FROM (SELECT *, sum(CASE WHEN over THEN 0 ELSE 1 END) OVER (PARTITION BY target ORDER BY moment) AS island FROM judged)
+    WHERE over GROUP BY target, island
+),
+bound AS (
+    SELECT p.*, r.ts, r.key FROM pressed p JOIN reached r ON r.target = p.target AND r.from_at < p.to_at AND r.to_at > p.from_at
+    QUALIFY row_number() OVER (PARTITION BY p.target, p.from_at ORDER BY r.from_at) = 1
 ),
 said AS (
-    SELECT p.target, p.from_at, min(h.ts) AS ts, arg_min(h.namespace || '/' || h.name, h.ts) AS key, arg_min(h.limited_message, h.ts) AS message
-    FROM pressed p JOIN targets t ON t.target = p.target
-    JOIN hpas h ON h.uid = t.hpa_uid AND h.limited_reason = 'TooManyReplicas' AND h.seen_at BETWEEN p.from_at - INTERVAL 5 SECOND AND p.to_at
+    SELECT b.target, b.from_at, min(h.ts) AS ts, arg_min(h.namespace || '/' || h.name, h.ts) AS key, arg_min(h.limited_message, h.ts) AS message
+    FROM bound b JOIN targets t ON t.target = b.target
+    JOIN hpas h ON h.uid = t.hpa_uid AND h.limited_reason = 'TooManyReplicas' AND h.seen_at BETWEEN b.from_at AND b.to_at + INTERVAL 5 SECOND
     GROUP BY ALL
 )
-SELECT p.from_at AS started_at, p.to_at AS ended_at, p.target, p.target AS subject,
-    {'target': p.target, 'max': p.max_replicas, 'waiting': p.waiting, 'slots': p.slots, 'needed': CAST(ceil(p.open / p.slots) AS BIGINT)} AS params,
+SELECT b.from_at AS started_at, b.to_at AS ended_at, b.target, b.target AS subject,
+    {'target': b.target, 'max': b.max_replicas, 'waiting': b.waiting, 'slots': b.slots, 'needed': CAST(ceil(b.open / b.slots) AS BIGINT)} AS params,
     CASE WHEN s.ts IS NULL THEN 0.85 ELSE 0.97 END AS confidence,
-    [{'table': 'workloads', 'ts': p.ts, 'key': p.key, 'text': 'spec.replicas = ' || p.max_replicas || ' = maxReplicaCount'},
-     {'table': 'task_instances', 'ts': p.first_at, 'key': p.target, 'text': 'up to ' || p.open || ' tasks queued or running, ' || p.max_replicas * p.slots || ' slots at most'}]
+    [{'table': 'workloads', 'ts': b.ts, 'key': b.key, 'text': 'spec.replicas = ' || b.max_replicas || ' = maxReplicaCount'},
+     {'table': 'task_instances', 'ts': b.peak_at, 'key': b.target, 'text': 'up to ' || b.open || ' tasks queued or running, ' || b.max_replicas * b.slots || ' slots at most'}]
     || CASE WHEN s.ts IS NULL THEN [] ELSE [{'table': 'hpas', 'ts': s.ts, 'key': s.key, 'text': 'ScalingLimited TooManyReplicas: ' || s.message}] END AS evidence
-FROM pressed p LEFT JOIN said s ON s.target = p.target AND s.from_at = p.from_at
+FROM bound b LEFT JOIN said s ON s.target = b.target AND s.from_at = b.from_at
