@@ -8,7 +8,7 @@ from afscope.engine.session import Session
 from afscope.engine.verdict import ROOT_SECONDS, ROOT_SHARE
 from afscope.engine.words import say
 from afscope.model.clock import SECOND, to_datetime
-from afscope.model.finding import Finding, Role, Verdict
+from afscope.model.finding import Finding, NotAssessed, Role, Verdict
 
 
 def verdict(
@@ -18,11 +18,12 @@ def verdict(
     attribution: Attribution,
     targets: Sequence[str],
     missing: Callable[[str], bool],
+    unlooked: Sequence[NotAssessed],
     lang: str,
 ) -> Verdict:
     """The verdict over findings that are sorted by role and price."""
     roots = [f for f in found if f.role is Role.ROOT_CAUSE]
-    healthy, summary = _summary(session, found, roots, attribution, missing, lang)
+    healthy, summary = _summary(session, found, roots, attribution, missing, unlooked, lang)
     return Verdict(
         healthy=healthy,
         summary=summary,
@@ -38,6 +39,7 @@ def _summary(
     roots: Sequence[Finding],
     attribution: Attribution,
     missing: Callable[[str], bool],
+    unlooked: Sequence[NotAssessed],
     lang: str,
 ) -> tuple[bool | None, str]:
     waiters = attribution.waiters
@@ -51,6 +53,9 @@ def _summary(
         return None, say(lang, "unexplained", unknown=f"{unknown:.0f}", total=f"{total:.0f}")
     if failures := _failures(session):
         return None, say(lang, "failures", n=failures)
+    if unlooked:
+        sources = sorted({need for item in unlooked for need in item.needs})
+        return None, say(lang, "partly", n=len(unlooked), sources=", ".join(sources))
     if not waiters:
         return True, say(lang, "idle")
     smaller = [f.title for f in found if f.role is Role.CONTRIBUTING]

@@ -94,7 +94,9 @@ class Investigation:
         return Analysis(
             capture=CaptureInfo(manifest.id, self.start, self.end, manifest.cluster, dict(manifest.sources)),
             targets=targets,
-            verdict=analysis.verdict(self.session, bench, found, self.attribution, names, self._missing, self.lang),
+            verdict=analysis.verdict(
+                self.session, bench, found, self.attribution, names, self._missing, self.not_assessed, self.lang
+            ),
             findings=found,
             not_assessed=tuple(self.not_assessed),
             gaps=tuple(gaps),
