@@ -1,23 +1,29 @@
 """Rows of the Airflow metadata DB, of any version from 2.2 to 3.3 and any database, to rows of the capture."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from afscope.model.clock import SECOND, Micros
 from afscope.model.row import ADDED, MODIFIED, STATE, Row
-from afscope.normalize.airflow.tables import KEYS, READERS
+from afscope.normalize.airflow.tables import KEYS, READERS, Times
 from afscope.normalize.airflow.values import Values, integer, words
-from afscope.normalize.airflow.versions import Version, first_release, release_range
+from afscope.normalize.airflow.versions import Version, by_columns, first_release, release_range
 from afscope.normalize.redact import Redactor
 
 # Before anything is known of the version: the meaning of try_number since 2.10.
 _ASSUMED: Version = (2, 10)
-# A row's own time dates its change when it lies between the poll before and this one, give or take clock offsets.
+# What clocks of scheduler, workers and recorder may differ by without a wrong date.
 _SLACK: Micros = 2 * SECOND
 
 
 class AirflowNormalizer:
-    """Turns polled or dumped rows into rows of the capture, dated by the best time that the row itself knows."""
+    """Turns polled or dumped rows into rows of the capture.
+
+    The date (`ts`) of a change is the row's own time for the state that it is in, if that lies between the last good
+    poll and this one (give or take 2 s) and after the row's change before; otherwise it is when the change was seen.
+    Columns of the attempt before linger in rows that wait, so no time is believed without this. In the first poll
+    nothing came before, and a row's own time dates it however old it is.
+    """
 
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
@@ -25,14 +31,19 @@ class AirflowNormalizer:
         self.release = ""
         """The releases that the alembic head stands for, once seen."""
         self.unknown_tables: set[str] = set()
-        self._polled_at: Micros | None = None
-        self._previous_poll: Micros | None = None
-        self._known: dict[str, set[tuple[Any, ...]]] = {}
-        self._counted: set[tuple[Any, ...]] = set()
+        self.keyless: dict[str, int] = {}
+        """Rows per Airflow table that lacked a column of their key and were left out."""
+        self._head_known = False
+        self._good_polls: tuple[Micros | None, Micros | None] = (None, None)
+        self._until: Micros = 0
+        self._last: dict[str, dict[tuple[Any, ...], Micros]] = {}
+        self._counted: set[tuple[Any, ...]] | None = None
 
     def poll(self, seen_at: Micros, took_s: float, *, ok: bool, error: str | None = None) -> Iterator[Row]:
-        """One poll of the DB: its row in `polls`. `seen_at` is when it began."""
-        self._previous_poll, self._polled_at = self._polled_at, seen_at
+        """One poll of the DB, begun at `seen_at`: its row in `polls`. The rows that it brought come after it."""
+        if ok:
+            self._good_polls = (self._good_polls[1], seen_at)
+        self._until = seen_at + round(max(0.0, took_s) * SECOND)
         yield Row(
             "polls",
             {
@@ -53,46 +64,47 @@ class AirflowNormalizer:
         elif table == "counts":
             yield from self._counts(rows, seen_at)
         elif table in READERS:
-            read = READERS[table]
             for row in rows:
-                yield self._row(table, read, row, seen_at)
+                yield from self._row(table, row, seen_at)
         else:
             self.unknown_tables.add(table)
 
-    def _row(
-        self,
-        table: str,
-        read: Callable[[Values, Version, Redactor], tuple[str, dict[str, Any], Micros | None]],
-        row: Values,
-        seen_at: Micros,
-    ) -> Row:
-        if table == "task_instance" and row.get("id") is not None and self.version < (3, 0):
-            self.version = (3, 0)  # only Airflow 3 gives task instances an id
-        name, values, own = read(row, self.version, self.redactor)
-        return Row(
-            name,
-            {**values, "ts": self._date(own, seen_at), "seen_at": seen_at, "change": self._change(table, row)},
-        )
+    def _row(self, table: str, row: Values, seen_at: Micros) -> Iterator[Row]:
+        key: tuple[Any, ...] = tuple(words(row.get(column)) for column in KEYS[table])
+        if table == "task_instance":
+            key = (*key, integer(row.get("map_index")))
+            self._look(row)
+        if None in key[: len(KEYS[table])]:
+            self.keyless[table] = self.keyless.get(table, 0) + 1
+            return
+        name, values, own = READERS[table](row, self.version, self.redactor)
+        last = self._last.setdefault(table, {})
+        change = MODIFIED if key in last else STATE if self._good_polls[0] is None else ADDED
+        ts = self._date(own, seen_at, last.get(key))
+        if table != "log":  # its rows never change, and there is no end of them
+            last[key] = ts
+        yield Row(name, {**values, "ts": ts, "seen_at": seen_at, "change": change})
 
-    def _date(self, own: Micros | None, seen_at: Micros) -> Micros:
-        """The row's own time for its state, if it can be the time of this change; else when it was seen."""
-        if own is None or own > seen_at + _SLACK:
-            return seen_at
-        earliest = self._previous_poll
-        return own if earliest is None or own >= earliest - _SLACK else seen_at
+    def _look(self, row: Values) -> None:
+        """Learns the version from the columns of a task instance, unless the alembic head told it."""
+        if not self._head_known:
+            self.version = by_columns(row.keys()) or self.version
 
-    def _change(self, table: str, row: Values) -> str:
-        key = tuple(words(row.get(column)) for column in KEYS[table])
-        known = self._known.setdefault(table, set())
-        if key in known:
-            return MODIFIED
-        known.add(key)
-        return STATE if self._previous_poll is None else ADDED
+    def _date(self, own: Times, seen_at: Micros, before: Micros | None) -> Micros:
+        """The first of a row's own times that can be the time of this change; else when it was seen."""
+        earliest, latest = self._good_polls[0], max(seen_at, self._until) + _SLACK
+        for at in own:
+            fits = at is not None and at <= latest and (earliest is None or at >= earliest - _SLACK)
+            if at is not None and fits and (before is None or at > before):
+                return at
+        return seen_at
 
     def _alembic(self, rows: Iterable[Values], seen_at: Micros) -> Iterator[Row]:
         for row in rows:
             head = words(row.get("version_num")) or ""
-            self.version = first_release(head) or self.version
+            known = first_release(head)
+            self._head_known = known is not None
+            self.version = known or self.version
             self.release = release_range(head)
             values = {"scope": "database", "component": "metadata-db", "key": "alembic_version", "value": head}
             yield Row("airflow_config", {**values, "ts": seen_at, "seen_at": seen_at, "change": STATE})
@@ -102,8 +114,9 @@ class AirflowNormalizer:
         now: dict[tuple[Any, ...], int] = {}
         for row in rows:
             now[tuple(words(row.get(c)) for c in ("state", "queue", "pool", "executor"))] = integer(row.get("n")) or 0
-        gone = dict.fromkeys(self._counted - now.keys(), 0)
+        change = STATE if self._counted is None else MODIFIED
+        gone = dict.fromkeys((self._counted or set()) - now.keys(), 0)
         self._counted = set(now)
         for (state, queue, pool, executor), n in {**now, **gone}.items():
             values = {"state": state, "queue": queue, "pool": pool, "executor": executor, "n": n}
-            yield Row("task_counts", {**values, "ts": seen_at, "seen_at": seen_at, "change": MODIFIED})
+            yield Row("task_counts", {**values, "ts": seen_at, "seen_at": seen_at, "change": change})

@@ -1,4 +1,4 @@
-"""One reader per Airflow table: a row to (capture table, values, the row's own time for the state it is in)."""
+"""One reader per Airflow table: a row to (capture table, values, the times that may date its change, best first)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +8,11 @@ from afscope.normalize.airflow.values import Values, integer, real, time_of, tru
 from afscope.normalize.airflow.versions import Version
 from afscope.normalize.redact import Redactor
 
-Read = tuple[str, dict[str, Any], Micros | None]
-_NOT_STARTED = (None, "scheduled", "queued")
+Times = tuple[Micros | None, ...]
+Read = tuple[str, dict[str, Any], Times]
+# Up to 2.9 the worker counts an attempt when it starts it, and takes it back for a deferral or a reschedule
+# (taskinstance.py _defer_task, _handle_reschedule), as resuming counts again.
+_UNCOUNTED = (None, "scheduled", "queued", "deferred", "up_for_reschedule")
 _OVER = ("success", "failed", "skipped", "upstream_failed", "removed", "up_for_retry")
 
 
@@ -20,8 +23,8 @@ def attempt(state: str | None, try_number: int | None, version: Version) -> int:
     scheduler counts when it schedules (dagrun.py schedule_tis), so only state none still does.
     """
     tries = try_number or 0
-    waits = state in _NOT_STARTED if version < (2, 10) else state is None
-    return max(1, tries + 1 if waits else tries)
+    uncounted = state in _UNCOUNTED if version < (2, 10) else state is None
+    return max(1, tries + 1 if uncounted else tries)
 
 
 def task_instance(row: Values, version: Version, _: Redactor) -> Read:
@@ -62,17 +65,15 @@ def task_instance(row: Values, version: Version, _: Redactor) -> Read:
     return "task_instances", values, _entered(state, times)
 
 
-def _entered(state: str | None, times: dict[str, Micros | None]) -> Micros | None:
-    """When the row entered its state, by the column that this transition writes (domain: airflow 2.2)."""
-    if state == "queued":
-        return times["queued_dttm"]
-    if state == "scheduled":
-        return times["scheduled_dttm"] or times["updated_at"]
-    if state in ("running", "restarting"):
-        return times["start_date"]
+def _entered(state: str | None, times: dict[str, Micros | None]) -> Times:
+    """When the row entered its state, by the column that this transition writes; else when it was last written."""
+    if state is None:  # a clear or a reset writes no time of its own
+        return ()
     if state in _OVER:
-        return times["end_date"]
-    return times["updated_at"] if state else None
+        return times["end_date"], times["updated_at"]
+    by_state = {"scheduled": "scheduled_dttm", "queued": "queued_dttm", "running": "start_date"}
+    own = times[by_state[state]] if state in by_state else None
+    return own, times["last_heartbeat_at"] if state == "running" else None, times["updated_at"]
 
 
 def dag_run(row: Values, _version: Version, _redactor: Redactor) -> Read:
@@ -101,8 +102,8 @@ def dag_run(row: Values, _version: Version, _redactor: Redactor) -> Read:
         "clear_number": integer(row.get("clear_number")),
         "backfill_id": integer(row.get("backfill_id")),
     }
-    own = {"queued": values["queued_at"], "running": values["last_scheduling_decision"] or values["start_date"]}
-    return "dag_runs", values, own.get(state or "", values["end_date"])
+    own = {"queued": "queued_at", "running": "start_date"}.get(state or "", "end_date")
+    return "dag_runs", values, (values[own], values["last_scheduling_decision"])
 
 
 def dag(row: Values, _version: Version, _redactor: Redactor) -> Read:
@@ -122,7 +123,7 @@ def dag(row: Values, _version: Version, _redactor: Redactor) -> Read:
         "exceeds_max_non_backfill": truth(row.get("exceeds_max_non_backfill")),
         "bundle_name": words(row.get("bundle_name")),
     }
-    return "dags", values, None
+    return "dags", values, ()
 
 
 def slot_pool(row: Values, _version: Version, _redactor: Redactor) -> Read:
@@ -133,7 +134,7 @@ def slot_pool(row: Values, _version: Version, _redactor: Redactor) -> Read:
         "slots": integer(row.get("slots")),
         "include_deferred": False if included is None else truth(included),
     }
-    return "pools", values, None
+    return "pools", values, ()
 
 
 def job(row: Values, _version: Version, _redactor: Redactor) -> Read:
@@ -149,7 +150,7 @@ def job(row: Values, _version: Version, _redactor: Redactor) -> Read:
         "end_date": time_of(row.get("end_date")),
         "executor_class": words(row.get("executor_class")),
     }
-    return "jobs", values, values["end_date"] or values["latest_heartbeat"]
+    return "jobs", values, (values["end_date"], values["latest_heartbeat"], values["start_date"])
 
 
 def log(row: Values, _version: Version, redactor: Redactor) -> Read:
@@ -164,7 +165,7 @@ def log(row: Values, _version: Version, redactor: Redactor) -> Read:
         "event": words(row.get("event")),
         "owner": redactor.optional(words(row.get("owner"))),
     }
-    return "db_log", values, time_of(row.get("dttm"))
+    return "db_log", values, (time_of(row.get("dttm")),)
 
 
 def celery_taskmeta(row: Values, _version: Version, redactor: Redactor) -> Read:
@@ -178,7 +179,7 @@ def celery_taskmeta(row: Values, _version: Version, redactor: Redactor) -> Read:
         "date_done": time_of(row.get("date_done")),
         "failure": redactor.text(lines[-1].strip())[:500] if lines else None,
     }
-    return "celery_results", values, values["date_done"]
+    return "celery_results", values, (values["date_done"],)
 
 
 READERS: dict[str, Callable[[Values, Version, Redactor], Read]] = {
@@ -191,7 +192,7 @@ READERS: dict[str, Callable[[Values, Version, Redactor], Read]] = {
     "celery_taskmeta": celery_taskmeta,
 }
 KEYS: dict[str, tuple[str, ...]] = {
-    "task_instance": ("dag_id", "run_id", "task_id", "map_index"),
+    "task_instance": ("dag_id", "run_id", "task_id"),
     "dag_run": ("dag_id", "run_id"),
     "dag": ("dag_id",),
     "slot_pool": ("pool",),
@@ -199,9 +200,4 @@ KEYS: dict[str, tuple[str, ...]] = {
     "log": ("id",),
     "celery_taskmeta": ("task_id",),
 }
-"""Columns that identify a row of an Airflow table."""
-TABLE_OF = {
-    "task_instance": "task_instances", "dag_run": "dag_runs", "dag": "dags", "slot_pool": "pools", "job": "jobs",
-    "log": "db_log", "celery_taskmeta": "celery_results", "counts": "task_counts",
-}  # fmt: skip
-"""Capture table that an Airflow table fills."""
+"""Columns that identify a row of an Airflow table; of a task instance also map_index, which 2.2 does not have."""

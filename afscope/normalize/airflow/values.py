@@ -8,6 +8,7 @@ from typing import Any
 from afscope.model.clock import Micros, from_datetime, parse_time
 
 Values = Mapping[str, Any]
+_INT64 = (-(2**63), 2**63 - 1)
 
 
 def time_of(value: Any) -> Micros | None:
@@ -32,18 +33,19 @@ def truth(value: Any) -> bool | None:
 
 
 def integer(value: Any) -> int | None:
-    """A whole number, None for null and what is none."""
+    """A whole number, None for null, for what is none and for what no column of a database holds."""
     try:
-        return None if value is None else int(value)
-    except (TypeError, ValueError):
+        number = None if value is None else int(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return number if number is None or _INT64[0] <= number <= _INT64[1] else None
 
 
 def real(value: Any) -> float | None:
     """A number, None for null and what is none."""
     try:
         return None if value is None else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -1,8 +1,10 @@
 """Airflow versions from the alembic head of the metadata DB.
 
-Source: _REVISION_HEADS_MAP of airflow/utils/db.py in the wheels 2.2.5 to 3.3.2, confirmed by migrating (domain:
-airflow 1.1). A head gives a range: [its release, the next head).
+Source: _REVISION_HEADS_MAP of airflow/utils/db.py in the wheels 2.2.5 to 3.3.2, confirmed by migrating. A head gives
+a range: [its release, the next head). Without a known head (a migration under way, a fork) columns tell enough.
 """
+
+from collections.abc import Set as AbstractSet
 
 _HEADS = (
     ("7b2661a43ba3", "2.2.0"), ("be2bfac3da23", "2.2.3"), ("587bdf053233", "2.2.4"), ("b1b348e02d07", "2.3.0"),
@@ -34,3 +36,19 @@ def release_range(head: str) -> str:
         return ""
     first = _HEADS[number][1]
     return f"{first} up to before {_HEADS[number + 1][1]}" if number + 1 < len(_HEADS) else f"{first} or later"
+
+
+# The newest first: a column and the release of task_instance that brought it (DDL of 2.2 to 3.3).
+_BROUGHT = (
+    ("scheduled_dttm", (3, 0)), ("last_heartbeat_at", (3, 0)), ("dag_version_id", (3, 0)), ("id", (3, 0)),
+    ("executor", (2, 10)), ("task_display_name", (2, 9)), ("custom_operator_name", (2, 7)), ("updated_at", (2, 5)),
+    ("map_index", (2, 3)),
+)  # fmt: skip
+# Columns of every version: a row that has them was read in earnest, so a newer one that lacks is absent from the table.
+_ALWAYS = frozenset(("operator", "external_executor_id", "queued_by_job_id", "pool_slots"))
+
+
+def by_columns(columns: AbstractSet[str]) -> Version | None:
+    """The least version whose task_instance has these columns; None when too few were read to tell an old one."""
+    least = next((version for column, version in _BROUGHT if column in columns), (2, 2))
+    return least if least >= (2, 10) or columns >= _ALWAYS else None
