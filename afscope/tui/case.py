@@ -145,7 +145,7 @@ class CaseScreen(Screen[None]):
 
     def on_page_list_chosen(self, event: PageList.Chosen) -> None:
         """The finding strip follows the highlight."""
-        self.timeline.mark(lasts(event.entry.opens) if event.entry and event.entry.opens else None)
+        self.timeline.mark(lasts(event.entry.opens if event.entry else None) or lasts(self.list.page.about))
         self._titled()
 
     def on_page_list_opened(self, event: PageList.Opened) -> None:

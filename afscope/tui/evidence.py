@@ -1,5 +1,8 @@
 """The rows of a piece of evidence: a table with the row that is meant highlighted, and that row in full below it."""
 
+import re
+from collections.abc import Sequence
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
@@ -11,6 +14,15 @@ from afscope.tui.words import word
 
 _CELL = 40
 """Cells of a table cell; the whole value stands below the table."""
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d")
+_DATE = "2026-01-01 "
+
+
+def _one_day(values: Sequence[str]) -> bool:
+    """Whether a column holds times of one day: its date would only push other columns out of sight."""
+    known = [value for value in values if value]
+    same = {value[: len(_DATE)] for value in known}
+    return len(same) == 1 and all(_TIME.match(value) for value in known)
 
 
 class Rows(Vertical):
@@ -27,18 +39,15 @@ class Rows(Vertical):
         super().__init__(id="rows")
         self.lang = lang
         self._page = RowPage("", (), (), 0)
+        self.table: DataTable[Text] = DataTable(id="table", cursor_type="row", zebra_stripes=True)
+        self._where, self._cells = Static(id="where", markup=False), Static(id="cells", markup=False)
 
     def compose(self) -> ComposeResult:
         """Table above, record below."""
-        yield Static(id="where", markup=False)
-        yield DataTable[Text](id="table", cursor_type="row", zebra_stripes=True)
+        yield self._where
+        yield self.table
         with VerticalScroll(id="record", can_focus=False):
-            yield Static(id="cells", markup=False)
-
-    @property
-    def table(self) -> DataTable[Text]:
-        """The table widget."""
-        return self.query_one("#table", DataTable)
+            yield self._cells
 
     def show(self, page: RowPage) -> None:
         """Replaces the content and highlights the row in focus."""
@@ -48,8 +57,9 @@ class Rows(Vertical):
         used = [n for n in range(len(page.columns)) if any(row[n] for row in page.rows)]
         for n in used:
             table.add_column(Text(harmless(page.columns[n])))
+        dates = {n: len(_DATE) if _one_day([row[n] for row in page.rows]) else 0 for n in used}
         for row in page.rows:
-            table.add_row(*(Text(cut(harmless(row[n]), _CELL)) for n in used))
+            table.add_row(*(Text(cut(harmless(row[n][dates[n] :]), _CELL)) for n in used))
         if page.rows:
             table.move_cursor(row=page.focus, animate=False)
         self._tell(page.focus)
@@ -70,8 +80,8 @@ class Rows(Vertical):
             where = word(self.lang, "no_rows", table=harmless(page.table))
         else:
             where = word(self.lang, "rows_of", table=harmless(page.table), row=row + 1, count=len(page.rows))
-        self.query_one("#where", Static).update(Text(where))
-        self.query_one("#cells", Static).update(self._record(row))
+        self._where.update(Text(where))
+        self._cells.update(self._record(row))
 
     def _record(self, row: int) -> Text:
         if not 0 <= row < len(self._page.rows):

@@ -29,16 +29,17 @@ class Header(Vertical):
 
     def __init__(self, pages: Pages, name: str) -> None:
         super().__init__(id="header")
-        self._pages, self._capture = pages, name
+        self._pages, self._name_shown = pages, name
+        self._capture = Static(id="capture", markup=False)
 
     def compose(self) -> ComposeResult:
         """Two texts."""
-        yield Static(id="capture", markup=False)
+        yield self._capture
         yield Static(Text(harmless(self._pages.analysis.verdict.summary)), id="verdict", markup=False)
 
     def on_resize(self) -> None:
         """The first line takes the width that there is."""
-        self.query_one("#capture", Static).update(capture_line(self._pages, self._capture, self.size.width))
+        self._capture.update(capture_line(self._pages, self._name_shown, self.size.width))
 
 
 def capture_line(pages: Pages, name: str, width: int) -> Text:

@@ -141,7 +141,7 @@ class Lanes(Widget, can_focus=True):
             style = _style(base, cell.colour)
             glyph = cell.glyph
             if index == cursor:
-                glyph = palette.CURSOR if glyph == " " else glyph
+                glyph = palette.CURSOR if cell == BLANK else glyph
                 style += Style(bgcolor=palette.CURSOR_GROUND, bold=True)
             if out and out[-1].style == style:
                 out[-1] = Segment(out[-1].text + glyph, style)

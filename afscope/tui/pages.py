@@ -36,10 +36,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Page:
-    """`title` is harmless already; `entries` from top to bottom."""
+    """`title` is harmless already; `entries` from top to bottom; `about` is what all of them are about."""
 
     title: str
     entries: tuple[Entry, ...]
+    about: Subject | None = None
 
 
 class Pages:
@@ -151,7 +152,7 @@ class Pages:
         entries += self._evidence("counter_evidence", finding.counter_evidence)
         if finding.docs:
             entries.append(Entry(label(finding.docs, "dim"), copy=harmless(finding.docs)))
-        return Page(harmless(finding.cause.replace("_", " ")), tuple(entries))
+        return Page(harmless(finding.cause.replace("_", " ")), tuple(entries), finding)
 
     def _explanations(self, finding: Finding) -> Iterator[Entry]:
         causes = [self._titles[id_] for id_ in finding.explained_by if id_ in self._titles]

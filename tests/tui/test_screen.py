@@ -220,3 +220,22 @@ def test_what_reading_raises_is_raised_after_the_screen_is_gone(
     with pytest.raises(type(error)) as caught:
         app_module.run(load, name="x")
     assert caught.value is error
+
+
+async def test_dates_that_all_rows_share_give_way_and_the_record_keeps_them(start: Start) -> None:
+    async with start() as app:
+        stamps = ("2026-11-22 20:10:38.5", "2026-11-22 20:10:39")
+        app.screen.rows.show(
+            RowPage("events", ("ts", "seen"), ((stamps[0], stamps[0]), (stamps[1], "2026-11-23 00:00:01")), 0)
+        )
+        cells = [str(cell) for cell in app.screen.rows.table.get_row_at(0)]
+        assert cells == ["20:10:38.5", stamps[0]]
+        assert f"ts    {stamps[0]}" in app.screen.rows.record
+
+
+async def test_an_open_finding_stays_marked_on_the_timeline(start: Start) -> None:
+    async with start() as app:
+        await app.press("enter")
+        assert app.screen.list.entry is not None
+        assert app.screen.list.entry.opens is None
+        assert app.screen.timeline.lanes.marked == (TIMEOUT.started_at, TIMEOUT.ended_at)
