@@ -42,6 +42,9 @@ class Catalog:
         """The files of one group, by id."""
         return tuple(file for file in self.analyzers if file.header.group == name)
 
+    def __contains__(self, analyzer_id: object) -> bool:
+        return analyzer_id in self._files
+
     def get(self, analyzer_id: str) -> AnalyzerFile:
         """One analyzer; AnalyzerError when there is none of that id."""
         try:

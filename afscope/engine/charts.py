@@ -135,7 +135,7 @@ def _health(session: Session, target: str, bounds: tuple[Micros, Micros]) -> Ite
         (row["moment"], bool(row["answered"]))
         for row in session.dicts("FROM metric_seen WHERE target = $target ORDER BY moment", {"target": target})
     ]
-    ends = [from_datetime(at) for at, _ in views[1:]] + [bounds[1]]
+    ends = [*(from_datetime(at) for at, _ in views[1:]), bounds[1]][: len(views)]
     spans = [
         Span(from_datetime(at), end, "ok" if ok else "silent", "")
         for (at, ok), end in zip(views, ends, strict=True)

@@ -82,7 +82,7 @@ def _sources(session: Session, file: AnalyzerFile, facts: frozenset[str]) -> Ite
 
 def _columns(session: Session, file: AnalyzerFile) -> Iterator[str]:
     try:
-        result = session.run(file.sql, parameters(session, file, 0, 0))
+        result = session.run(file.sql, parameters(file, 0, 0))
     except QueryError as error:
         yield f"does not run on empty tables: {error}"
         return

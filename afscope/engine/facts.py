@@ -52,9 +52,9 @@ def mentioned(sql: str, names: Iterable[str]) -> set[str]:
     return words.intersection(names)
 
 
-def parameters(session: Session, file: AnalyzerFile, start: Micros, end: Micros) -> dict[str, Any]:
+def parameters(file: AnalyzerFile, start: Micros, end: Micros) -> dict[str, Any]:
     """The parameters that a file's SELECT uses: its own, and the bounds of the analysis as $start and $end."""
-    _, used = session.statement(file.sql)
+    used = set(re.findall(r"\$([A-Za-z_]\w*)", _NOT_CODE.sub(" ", file.sql)))
     values = {
         **file.header.params,
         "start": to_datetime(start).replace(tzinfo=None),
@@ -95,7 +95,7 @@ class Facts:
         else:
             file = self._files[name]
             try:
-                self._session.materialize(name, file.sql, parameters(self._session, file, self._start, self._end))
+                self._session.materialize(name, file.sql, parameters(file, self._start, self._end))
             except QueryError as error:
                 raise AnalyzerError(f"analyzer {file.path}: {error}") from error
         self._built.add(name)

@@ -19,8 +19,10 @@ class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a finding or a ruling says in one language; `{name}` is filled from the row's `params`.
 
     A param whose value is a key of `variants` is replaced by that text first, so that SQL never holds sentences.
+    `name` is for strips and legends; without one it is the id in words.
     """
 
+    name: str = ""
     title: str = ""
     detail: str = ""
     remedy: str = ""

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from afscope.engine import analysis, charts, episodes, evidence_rows, waits
-from afscope.engine.attribution import Attribution, attribute
+from afscope.engine.attribution import UNKNOWN, Attribution, attribute
 from afscope.engine.catalog import Catalog
 from afscope.engine.claims import Claim, collect
 from afscope.engine.facts import Facts, mentioned, parameters
 from afscope.engine.header import AnalyzerFile
 from afscope.engine.rulings import Bench
 from afscope.engine.session import Result, Session
-from afscope.engine.verdict import findings
+from afscope.engine.verdict import findings, texts
+from afscope.engine.words import say
 from afscope.errors import AnalyzerError, QueryError, UsageError
 from afscope.model.capture import SourceState
 from afscope.model.clock import SECOND, Micros, from_datetime, rfc3339
@@ -148,7 +149,9 @@ class Investigation:
 
     def cause_title(self, cause: str) -> str:
         """A cause in a few words, for strips and legends."""
-        return cause.replace("_", " ")
+        if cause not in self.catalog:
+            return say(self.lang, "unknown") if cause == UNKNOWN else cause.replace("_", " ")
+        return texts(self.catalog.get(cause), self.lang).name or cause.replace("_", " ")
 
     def sql(self, query: str) -> Result:
         """A query of the user over capture and facts. Raises QueryError."""
@@ -169,7 +172,7 @@ class Investigation:
                 self.not_assessed.append(NotAssessed(file.header.id, missing))
                 continue
             try:
-                self.claims += collect(self.session, file, parameters(self.session, file, self.start, self.end))
+                self.claims += collect(self.session, file, parameters(file, self.start, self.end))
             except QueryError as error:
                 raise AnalyzerError(f"analyzer {file.path}: {error}") from error
 

@@ -77,7 +77,7 @@ class Bench:
                 continue
             words = texts(file, self._lang)
             try:
-                rows = self._session.dicts(file.sql, parameters(self._session, file, *self._bounds))
+                rows = self._session.dicts(file.sql, parameters(file, *self._bounds))
             except QueryError as error:
                 raise AnalyzerError(f"analyzer {file.path}: {error}") from error
             for row in rows:

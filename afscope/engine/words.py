@@ -4,6 +4,7 @@ from typing import Any
 
 _WORDS: dict[str, dict[str, str]] = {
     "en": {
+        "unknown": "unknown",
         "guilty_one": "{title}. Since {since} UTC; it cost {cost} of {total} waiting task-seconds ({share} %){lost}.",
         "guilty_more": " {n} more root cause(s): {others}.",
         "lost": " and {seconds} s of work",
@@ -31,6 +32,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "c3_unread": "the trigger's query cannot be re-run: {reason}",
     },
     "zh": {
+        "unknown": "未知",
         "guilty_one": "{title}。自 {since} UTC 起；占等待 {total} 任务秒中的 {cost}（{share} %）{lost}。",
         "guilty_more": "另有 {n} 个根因：{others}。",
         "lost": "，并损失 {seconds} 秒的工作",

@@ -11,6 +11,7 @@
 -- detail = "KEDA's poll ({poll} s), the HPA's sync (15 s a step) and the boot of workers: trigger {trigger} s, decide {decide} s, create and place {place} s, image {image} s, start {start} s, summed over tasks."
 -- remedy = "If that is too much: minReplicaCount 1, a longer cooldownPeriod, a KEDA cron trigger before known peaks, a slimmer image. It is a price, not a fault."
 -- [text.zh]
+-- name = "冷启动"
 -- title = "{target} 冷启动：{tasks} 个任务共付出 {seconds} 任务秒，均在配置的计时器之内"
 -- detail = "包括 KEDA 轮询（{poll} 秒）、HPA 同步（每步 15 秒）和 worker 启动：trigger {trigger} 秒、decide {decide} 秒、create/place {place} 秒、image {image} 秒、start {start} 秒（按任务累计）。"
 -- remedy = "若代价过高：minReplicaCount 1、更长的 cooldownPeriod、在已知高峰前使用 KEDA cron 触发器、精简镜像。这是代价，不是故障。"

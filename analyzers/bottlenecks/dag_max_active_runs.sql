@@ -14,6 +14,7 @@
 -- detail = "max_active_runs of {dag} is {cap}. Queued runs have no tasks in the table, so the trigger does not count them; each starts only when a running one ends."
 -- remedy = "Raise max_active_runs of {dag} above {cap} in its DAG() call (or [core] max_active_runs_per_dag), or find out why its running run takes so long; dagrun_timeout limits a stuck one."
 -- [text.zh]
+-- name = "DAG 活动运行上限"
 -- title = "{dag} 有 {waiting} 个运行在等待：允许的 {cap} 个活动运行已满"
 -- detail = "{dag} 的 max_active_runs 为 {cap}。排队的运行在任务表中没有可统计的任务，触发器看不到它们；只有正在运行的运行结束后，下一个才会开始。"
 -- remedy = "在 DAG() 中把 {dag} 的 max_active_runs 提高到 {cap} 以上（或调整 [core] max_active_runs_per_dag），或查明正在运行的运行为何耗时过长；dagrun_timeout 可限制卡住的运行。"

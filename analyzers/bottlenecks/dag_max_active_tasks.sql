@@ -14,6 +14,7 @@
 -- detail = "max_active_tasks of {dag} is {cap} ({scope}). Scheduled tasks are not queued, so the trigger does not count them and no worker is asked for."
 -- remedy = "Raise max_active_tasks of {dag} above {cap} in its DAG() call (or [core] max_active_tasks_per_dag). In Airflow 3 the cap counts per run, in 2.x per DAG."
 -- [text.zh]
+-- name = "DAG 活动任务上限"
 -- title = "{dag} 已达到 {cap} 个活动任务上限，另有 {waiting} 个任务处于 scheduled"
 -- detail = "{dag} 的 max_active_tasks 为 {cap}（{scope}）。scheduled 状态的任务不会排队，触发器不统计，也就不会请求更多 worker。"
 -- remedy = "在 DAG() 中把 {dag} 的 max_active_tasks 提高到 {cap} 以上（或调整 [core] max_active_tasks_per_dag）。Airflow 3 按每个运行计数，2.x 按 DAG 计数。"

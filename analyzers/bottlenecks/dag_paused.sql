@@ -13,6 +13,7 @@
 -- detail = "A paused DAG starts no runs and queues no tasks: {tasks} tasks of {dag} stayed out of the table that the trigger counts. KEDA and the HPA had nothing to scale for."
 -- remedy = "Unpause {dag} (airflow dags unpause {dag}), or delete the waiting runs; alert on runs triggered for paused DAGs."
 -- [text.zh]
+-- name = "DAG 已暂停"
 -- title = "DAG {dag} 已暂停，仍有 {runs} 个运行在等待"
 -- detail = "暂停的 DAG 不会启动运行，也不会把任务排入队列：{dag} 的 {tasks} 个任务没有进入触发器统计的状态，KEDA 和 HPA 没有扩容的依据。"
 -- remedy = "取消暂停 {dag}（airflow dags unpause {dag}），或删除等待中的运行；并对“向已暂停的 DAG 触发运行”设置告警。"

@@ -15,6 +15,7 @@
 -- detail = "{bad} of our own read-only polls in a row failed or took more than {slow} s ({error}). Scheduler, workers and KEDA read the same database; their silence in that time is its silence."
 -- remedy = "Find the blocker (pg_stat_activity with wait_event_type Lock, pg_locks; SHOW PROCESSLIST): long transactions, DDL, a hung migration, full disks, failover. Set lock_timeout and statement_timeout for clients."
 -- [text.zh]
+-- name = "元数据库无应答"
 -- title = "元数据库有 {seconds} 秒没有应答：依赖它的组件全部停住"
 -- detail = "我们自己的只读轮询连续 {bad} 次失败或超过 {slow} 秒（{error}）。调度器、worker 和 KEDA 读取的是同一个数据库，它们在这段时间的沉默就是它的沉默。"
 -- remedy = "找出阻塞者（pg_stat_activity 中 wait_event_type 为 Lock 的会话、pg_locks；SHOW PROCESSLIST）：长事务、DDL、卡住的迁移、磁盘写满、主从切换。为客户端设置 lock_timeout 和 statement_timeout。"

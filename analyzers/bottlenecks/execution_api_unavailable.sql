@@ -14,6 +14,7 @@
 -- detail = "From Airflow 3 on workers talk to the api-server instead of the database: to start a task, to heartbeat, to end it. {workload} had no ready replica from {from} to {to}; {lost} s of running work died with it."
 -- remedy = "Find out who or what took {workload} down (deploy, scale, OOM, probe). Run two replicas with a PodDisruptionBudget; [workers] execution_api_retries and max_failed_heartbeats decide how long a task outlives it."
 -- [text.zh]
+-- name = "api-server 不可用"
 -- title = "api-server 有 {seconds} 秒没有就绪副本：{failed} 个需要向它汇报的任务尝试失败"
 -- detail = "从 Airflow 3 起，worker 通过 api-server 而不是数据库启动任务、发送心跳、结束任务。{workload} 从 {from} 到 {to} 没有就绪副本；随之损失 {lost} 秒正在运行的工作。"
 -- remedy = "查明是谁或什么让 {workload} 下线（发布、缩容、OOM、探针）。使用两个副本并配置 PodDisruptionBudget；[workers] execution_api_retries 与 max_failed_heartbeats 决定任务能撑多久。"

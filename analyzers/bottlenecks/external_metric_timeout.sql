@@ -26,6 +26,7 @@
 -- fix-keda-operator = "Look at the keda-operator pod: hang, OOM, CPU throttling, its lease operator.keda.sh; restart it. connect_timeout and statement_timeout in the trigger's connection keep a slow database from hanging it."
 -- fix-adapter = "Look at the keda-metrics-apiserver pod: hang, OOM, CPU throttling, network policy on 6443, certificates; restart it and check that APIService v1beta1.external.metrics.k8s.io is Available."
 -- [text.zh]
+-- name = "外部指标超时"
 -- title = "{target} 的 HPA 有 {seconds} 秒拿不到指标：{hop} 没有应答"
 -- detail = "记录到 {reports} 次失败的请求。环节判断：{why}。在此期间 HPA 保持原有副本数，不会扩容。"
 -- remedy = "{fix}"

@@ -16,6 +16,7 @@
 -- detail = "Each return pays a whole cold start ({boot} s of boot alone), while keeping one worker for the {idle} s in between would have cost less. cooldownPeriod is {cooldown} s."
 -- remedy = "Raise cooldownPeriod of {target} above the usual pause between bursts ({idle} s here; the chart's workers.keda.cooldownPeriod), or keep a worker with minReplicaCount 1."
 -- [text.zh]
+-- name = "反复缩零"
 -- title = "{target} 反复缩到零又拉起 {cycles} 次：worker 消失 {idle} 秒后任务又来了"
 -- detail = "每次拉起都要付出完整的冷启动（仅启动就要 {boot} 秒），而中间的 {idle} 秒保留一个 worker 的代价更小。cooldownPeriod 为 {cooldown} 秒。"
 -- remedy = "把 {target} 的 cooldownPeriod 提高到突发之间通常的间隔以上（此处 {idle} 秒；chart 的 workers.keda.cooldownPeriod），或用 minReplicaCount 1 保留一个 worker。"

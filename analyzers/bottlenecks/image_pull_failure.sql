@@ -13,6 +13,7 @@
 -- detail = "Container {container}: {reason}. {message}"
 -- remedy = "Check the image name and tag, the registry and imagePullSecrets, and rate limits; pre-pull or mirror the image."
 -- [text.zh]
+-- name = "镜像拉取失败"
 -- title = "{target} 有 {pods} 个 worker Pod 拉取镜像失败"
 -- detail = "容器 {container}：{reason}。{message}"
 -- remedy = "检查镜像名与标签、镜像仓库、imagePullSecrets 与限流；预拉取或使用镜像代理。"

@@ -5,7 +5,7 @@
 -- cap = true
 -- component = "autoscaler-settings"
 -- severity = "high"
--- needs = ["task_instances", "dag_runs", "scaledobjects", "workloads"]
+-- needs = ["task_instances", "dag_runs", "scaledobjects", "workloads", "pods"]
 -- uses = ["hpas"]
 -- explains = ["tasks_waiting", "replicas_below_demand"]
 -- params.end = "1970-01-01"
@@ -14,6 +14,7 @@
 -- detail = "All {max} workers that maxReplicaCount allows were asked for ({slots} slots each); the demand would have needed {needed}."
 -- remedy = "Raise maxReplicaCount of {target} from {max} to {needed} (workers.keda.maxReplicaCount), or worker_concurrency together with the divisor of the trigger query; check that quota, nodes and DB connections allow it."
 -- [text.zh]
+-- name = "maxReplicaCount 上限"
 -- title = "{target} 已达到 maxReplicaCount {max}，最多有 {waiting} 个任务在等待槽位"
 -- detail = "maxReplicaCount 允许的 {max} 个 worker（每个 {slots} 个槽位）已全部请求；需求需要 {needed} 个。"
 -- remedy = "把 {target} 的 maxReplicaCount 从 {max} 提高到 {needed}（workers.keda.maxReplicaCount），或同时提高 worker_concurrency 与触发器查询的除数；并确认配额、节点和数据库连接允许。"

@@ -14,6 +14,7 @@
 -- detail = "[core] parallelism is {parallelism} per scheduler, with {schedulers} scheduler(s): {held} tasks are queued or running. What waits for an executor slot stays scheduled and is invisible to the trigger, so the metric cannot ask for more workers."
 -- remedy = "Raise AIRFLOW__CORE__PARALLELISM above {parallelism} (rule of thumb: maxReplicaCount x worker_concurrency / schedulers), or add a scheduler."
 -- [text.zh]
+-- name = "parallelism 上限"
 -- title = "全部 {cap} 个执行器槽位已占满，{waiting} 个任务处于 scheduled"
 -- detail = "[core] parallelism 为每个调度器 {parallelism}，共 {schedulers} 个调度器：{held} 个任务在排队或运行。等待执行器槽位的任务停留在 scheduled，触发器看不到，指标无法请求更多 worker。"
 -- remedy = "提高 AIRFLOW__CORE__PARALLELISM（当前 {parallelism}；经验值：maxReplicaCount × worker_concurrency ÷ 调度器数），或增加调度器。"

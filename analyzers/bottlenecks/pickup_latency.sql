@@ -11,6 +11,7 @@
 -- detail = "From a free slot to running: {median} s in the median of {tasks} tasks (message, process start, import of the DAG)."
 -- remedy = "Nothing to do unless this is much of the wait; then DAG import time and CPU of the workers."
 -- [text.zh]
+-- name = "取任务延迟"
 -- title = "有空闲槽位时，取任务共用去 {seconds} 任务秒"
 -- detail = "从空闲槽位到运行：{tasks} 个任务的中位数 {median} 秒（取消息、启动进程、导入 DAG）。"
 -- remedy = "占比不大时无需处理；否则检查 DAG 导入时间和 worker 的 CPU。"

@@ -14,6 +14,7 @@
 -- detail = "The workers were asked for and created, but the scheduler found no place: {message}"
 -- remedy = "Add nodes or raise the node group's maximum, lower the workers' requests, or repair selector, affinity and tolerations; an autoscaler event (NotTriggerScaleUp) says why no node came."
 -- [text.zh]
+-- name = "Pod 无法调度"
 -- title = "{target} 有 {pods} 个 worker Pod 无法调度：{why}"
 -- detail = "worker 已被请求并创建，但调度器找不到位置：{message}"
 -- remedy = "增加节点或提高节点组上限，降低 worker 的资源请求，或修正 selector、亲和性与容忍度；节点自动伸缩器的事件（NotTriggerScaleUp）会说明为何没有新节点。"

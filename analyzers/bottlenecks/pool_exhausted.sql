@@ -14,6 +14,7 @@
 -- detail = "{held} of {slots} slots of pool {pool} are held by queued or running tasks. What waits for a pool stays scheduled, so the trigger does not count it: more workers would not help."
 -- remedy = "Raise the slots of {pool} from {slots} (airflow pools set {pool} N), or move long tasks out of it."
 -- [text.zh]
+-- name = "资源池已满"
 -- title = "资源池 {pool} 已无空闲槽位，{waiting} 个任务在等待"
 -- detail = "资源池 {pool} 的 {slots} 个槽位中有 {held} 个被排队或运行中的任务占用。等待资源池的任务停留在 scheduled，触发器不统计：增加 worker 没有用。"
 -- remedy = "提高 {pool} 的槽位数（当前 {slots}；airflow pools set {pool} N），或把长任务移出该资源池。"

@@ -14,6 +14,7 @@
 -- detail = "The query counts state queued but not running, so the metric falls as tasks start. {scale_ins} scale-in decision(s) met running tasks; {killed} running attempt(s) died with their worker, {lost} s of work lost."
 -- remedy = "Count both: ... WHERE (state='running' OR state='queued') ... in workers.keda.query (workers.celery.keda.query) or the ScaledObject's trigger metadata.query."
 -- [text.zh]
+-- name = "查询未统计运行中任务"
 -- title = "{target} 的触发器没有统计运行中的任务：正在干活的 worker 被收走"
 -- detail = "查询只统计 queued，不统计 running，因此任务一开始运行，指标就下降。{scale_ins} 次缩容发生时仍有任务在运行；{killed} 个运行中的任务随 worker 一起被终止，损失 {lost} 秒的工作。"
 -- remedy = "在 workers.keda.query（workers.celery.keda.query）或 ScaledObject 触发器的 metadata.query 中同时统计两种状态：… WHERE (state='running' OR state='queued') …"

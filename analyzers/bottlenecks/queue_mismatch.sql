@@ -12,6 +12,7 @@
 -- detail = "The trigger query of {filtering} leaves them out{executor}: re-run over the recorded rows it counts {counted} of these {tasks} tasks. KEDA and the HPA acted on what the query said."
 -- remedy = "Let a ScaledObject count queue {queue} (workers.celery.sets[].queue in the chart, or the query's queue filter) and let its workers listen to it (airflow celery worker -q {queue}); or send the tasks to a queue that is served."
 -- [text.zh]
+-- name = "队列无人统计"
 -- title = "队列 {queue} 的 {tasks} 个排队任务没有被任何触发器统计"
 -- detail = "{filtering} 的触发器查询没有包含它们{executor}：在记录的行上重新执行，该查询在这 {tasks} 个任务中统计到 {counted} 个。KEDA 和 HPA 只是按查询结果行事。"
 -- remedy = "让某个 ScaledObject 统计队列 {queue}（chart 的 workers.celery.sets[].queue，或查询中的 queue 条件），并让其 worker 监听该队列（airflow celery worker -q {queue}）；或把任务发送到有人服务的队列。"

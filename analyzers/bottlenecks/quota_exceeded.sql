@@ -14,6 +14,7 @@
 -- detail = "Replicas were asked for, the pods were never created: {message}"
 -- remedy = "Raise {kind} or lower the workers' requests; {missing} pod(s) were missing at most. maxReplicaCount x requests must fit into the quota."
 -- [text.zh]
+-- name = "配额已满"
 -- title = "API Server 拒绝创建 {target} 的 worker Pod：{kind}"
 -- detail = "副本已被请求，但 Pod 没有创建出来：{message}"
 -- remedy = "提高 {kind} 或降低 worker 的资源请求；最多缺少 {missing} 个 Pod。maxReplicaCount × 资源请求必须在配额之内。"

@@ -16,6 +16,7 @@
 -- detail = "The last sign of life of a scheduler (heartbeat of its job or a decision on a run) was at {last}, the next at {next}. Nobody put work into the table meanwhile, so the trigger counted little or nothing, rightly. The metadata DB answered {polls} of our polls in that time, so the DB was not the reason."
 -- remedy = "Look at the scheduler's pod and log at {last}: crash, OOM, liveness probe, a hung process, CPU throttling. Run two schedulers so that one may fail."
 -- [text.zh]
+-- name = "调度器停摆"
 -- title = "调度器停摆 {seconds} 秒，期间有任务在等待"
 -- detail = "调度器最后一次活动迹象（作业心跳或对运行的调度决策）在 {last}，下一次在 {next}。期间没有人把任务写入队列，触发器计数很少或为零，这是如实反映。元数据库在此期间正常响应了 {polls} 次轮询，因此不是数据库的问题。"
 -- remedy = "检查 {last} 前后调度器的 Pod 与日志：崩溃、OOM、存活探针、进程卡死、CPU 限流。运行两个调度器以容许其中一个失效。"

@@ -10,6 +10,7 @@
 -- detail = "From runnable to queued with no limit in the way: {median} s in the median. Each loop looks at 20 runs and queues at most max_tis_per_query tasks."
 -- remedy = "Nothing to do unless this is much of the wait; then max_tis_per_query, max_dagruns_per_loop_to_schedule, CPU, a second scheduler."
 -- [text.zh]
+-- name = "调度器循环"
 -- title = "调度器自身的循环占用了 {tasks} 个任务共 {seconds} 任务秒"
 -- detail = "从可运行到排队，中间没有任何限制：中位数 {median} 秒。每个循环检查 20 个运行，最多把 max_tis_per_query 个任务排队。"
 -- remedy = "占比不大时无需处理；否则调整 max_tis_per_query、max_dagruns_per_loop_to_schedule、CPU 或增加调度器。"

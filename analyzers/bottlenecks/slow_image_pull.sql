@@ -14,6 +14,7 @@
 -- detail = "An ordinary pull takes tens of seconds; here the stage is most of a cold start."
 -- remedy = "Use a slimmer image, pre-pull it (DaemonSet, node image), a registry mirror near the nodes; or keep a worker warm with minReplicaCount 1."
 -- [text.zh]
+-- name = "镜像拉取慢"
 -- title = "{target} 的 worker 从调度到容器启动需要 {seconds} 秒（{pods} 个 Pod 的拉取与准备）"
 -- detail = "普通镜像拉取只需几十秒；这里它占了冷启动的大部分时间。"
 -- remedy = "精简镜像、预拉取（DaemonSet、节点镜像）、就近的镜像代理；或用 minReplicaCount 1 保留一个热 worker。"

@@ -15,6 +15,7 @@
 -- detail = "Median of {pods} pod(s): {pull} s from node to container, {boot} s from container to consuming. Every cold start and every step up pays this."
 -- remedy = "Shorten the boot (slim image, pre-pull, init containers, DAG parsing, startup probes), or pay for a warm worker: minReplicaCount 1, a longer cooldownPeriod, a KEDA cron trigger before known peaks."
 -- [text.zh]
+-- name = "worker 启动慢"
 -- title = "{target} 的 worker 从创建到接第一个任务需要 {seconds} 秒"
 -- detail = "{pods} 个 Pod 的中位数：从节点到容器 {pull} 秒，从容器到开始消费 {boot} 秒。每次冷启动和每次扩容都要付出这段时间。"
 -- remedy = "缩短启动时间（精简镜像、预拉取、init 容器、DAG 解析、启动探针），或保留热 worker：minReplicaCount 1、更长的 cooldownPeriod、在已知高峰前使用 KEDA cron 触发器。"

@@ -14,6 +14,7 @@
 -- detail = "Pods were created, scheduled and their image pulled, but the worker does not stay up long enough to take tasks."
 -- remedy = "Read the last lines of the worker (kubectl logs --previous {pod}): configuration, missing DAG requirements, migrations not done, broker or DB refused at start; exit code 137 with OOMKilled is memory."
 -- [text.zh]
+-- name = "worker 反复崩溃"
 -- title = "{target} 有 {pods} 个 worker Pod 反复崩溃重启（{restarts} 次）：{reason}，退出码 {code}"
 -- detail = "Pod 已创建、已调度、镜像已拉取，但 worker 存活时间太短，接不到任务。"
 -- remedy = "查看 worker 崩溃前的日志（kubectl logs --previous {pod}）：配置错误、缺少依赖、迁移未完成、启动时连接 broker 或数据库被拒；退出码 137 且 OOMKilled 为内存不足。"
@@ -21,7 +22,7 @@
 WITH crashes AS (
     SELECT w.target, p.uid, p.namespace, p.name, coalesce(min(w.started_at), min(p.seen_at)) AS from_at, min(p.ts) AS ts,
         max(p.restart_count) AS restarts, arg_min(p.last_terminated_reason, p.seen_at) FILTER (WHERE p.last_terminated_reason IS NOT NULL) AS reason,
-        arg_min(p.last_terminated_exit_code, p.seen_at) FILTER (WHERE p.last_terminated_exit_code IS NOT NULL) AS code,
+        arg_min(coalesce(p.last_terminated_exit_code, p.exit_code), p.seen_at) FILTER (WHERE coalesce(p.last_terminated_exit_code, p.exit_code) IS NOT NULL) AS code,
         bool_or(p.waiting_reason = 'CrashLoopBackOff') AS looping
     FROM pods p JOIN worker_pods w ON w.uid = p.uid
     WHERE p.restart_count > 0 AND p.change <> 'DELETED'
@@ -33,7 +34,7 @@ alive AS (
     WHERE c.looping OR c.restarts >= 2
 )
 SELECT min(from_at) AS started_at, max(to_at) AS ended_at, target, target AS subject,
-    {'target': target, 'pods': count(*), 'restarts': sum(restarts), 'reason': coalesce(arg_max(reason, restarts), '?'), 'code': arg_max(code, restarts), 'pod': arg_max(name, restarts)} AS params,
+    {'target': target, 'pods': count(*), 'restarts': sum(restarts), 'reason': coalesce(arg_max(reason, restarts), 'Error'), 'code': coalesce(CAST(arg_max(code, restarts) AS VARCHAR), 'not recorded'), 'pod': arg_max(name, restarts)} AS params,
     0.95 AS confidence,
     list({'table': 'pods', 'ts': ts, 'key': namespace || '/' || name, 'text': 'restarts ' || restarts || ', last exit ' || coalesce(code, -1) || ' ' || coalesce(reason, '')} ORDER BY ts)[1:4] AS evidence
 FROM alive WHERE to_at > from_at

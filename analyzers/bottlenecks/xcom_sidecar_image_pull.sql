@@ -12,6 +12,7 @@
 -- detail = "Container airflow-xcom-sidecar waits with {reason} while the base container is fine. A pod stays Pending while any container waits, so the operator gives up at its startup timeout although the work itself may be done: {failed} attempt(s) failed, {lost} s lost."
 -- remedy = "Mirror the sidecar's image and set xcom_sidecar_container_image in the Kubernetes connection's extra (or PodDefaults.SIDECAR_CONTAINER in airflow_local_settings for old providers), or do_xcom_push=False where no XCom is read."
 -- [text.zh]
+-- name = "XCom sidecar 镜像"
 -- title = "{pods} 个 KubernetesPodOperator 的 Pod 拉不到 XCom sidecar 镜像"
 -- detail = "容器 airflow-xcom-sidecar 停在 {reason}，而 base 容器正常。只要有容器在等待，Pod 就一直是 Pending，算子到启动超时就放弃，即使工作本身可能已完成：{failed} 个任务尝试失败，损失 {lost} 秒。"
 -- remedy = "镜像化 sidecar 镜像，并在 Kubernetes 连接的 extra 中设置 xcom_sidecar_container_image（旧 provider 用 airflow_local_settings 的 PodDefaults.SIDECAR_CONTAINER），或在不读取 XCom 时设 do_xcom_push=False。"
