@@ -25,37 +25,47 @@ def charts(
     gaps: Sequence[Gap],
     bounds: tuple[Micros, Micros],
 ) -> tuple[Chart, ...]:
-    """One chart per target, and one for target "" when some task belongs to none."""
+    """One chart per target. Tasks that belong to none are drawn with the only target, else in a chart of their own.
+
+    That a queue grows while the metric beside it stays at zero is what a mismatch looks like.
+    """
     names = [t.name for t in targets]
-    if any(w.target not in names for w in attribution.waiters):
+    strays = any(w.target not in names for w in attribution.waiters)
+    alone = len(names) == 1
+    if strays and not alone:
         names.append("")
     by_name = {t.name: t for t in targets}
-    return tuple(_chart(session, attribution, by_name.get(name), name, gaps, bounds) for name in names)
+    return tuple(
+        _chart(session, attribution, by_name.get(name), (name, "") if alone else (name,), gaps, bounds)
+        for name in names
+    )
 
 
 def _chart(
     session: Session,
     attribution: Attribution,
     target: Target | None,
-    name: str,
+    drawn: tuple[str, ...],
     gaps: Sequence[Gap],
     bounds: tuple[Micros, Micros],
 ) -> Chart:
-    waiters = [w for w in attribution.waiters if w.target == name]
+    """`drawn` are the target's own name and, maybe, the empty one of tasks that nobody serves."""
+    name = drawn[0]
+    waiters = [w for w in attribution.waiters if w.target in drawn]
     replicas = session.dicts(
         "SELECT moment, desired, current, ready FROM replicas WHERE target = $target ORDER BY moment", {"target": name}
     )
     lanes = {
         "waiting": _counted(_phase(waiters, worker=False)),
         "queued": _counted(_phase(waiters, worker=True)),
-        "running": _counted(_runs(session, name)),
+        "running": _counted(_runs(session, drawn)),
         "metric": _metric(session, name),
         **{
             lane: [Step(from_datetime(r["moment"]), r[lane]) for r in replicas]
             for lane in ("desired", "current", "ready")
         },
         "slots": _counted(_slots(target)),
-        "slots_used": _counted(_runs(session, name, hosts=[p.name for p in target.pods] if target else [])),
+        "slots_used": _counted(_runs(session, drawn, hosts=[p.name for p in target.pods] if target else [])),
     }
     start, end = bounds
     for lane in COUNTED:
@@ -67,7 +77,7 @@ def _chart(
         end=end,
         lanes=tuple(Lane(lane, _tidy(lanes[lane])) for lane in LANES),
         health=tuple(_health(session, name, bounds)),
-        constraint=tuple(_constraint(attribution, name)),
+        constraint=tuple(_constraint(attribution, drawn)),
         gaps=tuple(Span(g.from_ts, g.to_ts, g.source, g.reason) for g in gaps),
         ticks=tuple(_ticks(session, name)),
     )
@@ -80,8 +90,8 @@ def _phase(waiters: Iterable[Waiter], *, worker: bool) -> Iterable[Delta]:
             yield from ((start, 1), (end, -1))
 
 
-def _runs(session: Session, target: str, hosts: Sequence[str] | None = None) -> Iterable[Delta]:
-    for row in session.dicts("FROM running_spans WHERE target = $target", {"target": target}):
+def _runs(session: Session, drawn: tuple[str, ...], hosts: Sequence[str] | None = None) -> Iterable[Delta]:
+    for row in session.dicts("FROM running_spans WHERE list_contains($drawn, target)", {"drawn": list(drawn)}):
         if hosts is None or row["host"] in hosts:
             yield (from_datetime(row["from_at"]), 1)
             if row["to_at"] is not None:
@@ -145,11 +155,11 @@ def _health(session: Session, target: str, bounds: tuple[Micros, Micros]) -> Ite
     return sorted([*failing, *_merged(calm)], key=lambda span: span.start)
 
 
-def _constraint(attribution: Attribution, target: str) -> list[Span]:
+def _constraint(attribution: Attribution, drawn: tuple[str, ...]) -> list[Span]:
     """The cause that most tasks of the target waited for, interval by interval, neighbours merged."""
     best: dict[tuple[Micros, Micros], tuple[int, str]] = {}
     for start, end, name, cause, n in attribution.strip:
-        if name == target and (n, cause) > best.get((start, end), (0, "")):
+        if name in drawn and (n, cause) > best.get((start, end), (0, "")):
             best[(start, end)] = (n, cause)
     return _merged([Span(start, end, cause, "") for (start, end), (_, cause) in sorted(best.items())])
 
