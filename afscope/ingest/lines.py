@@ -1,6 +1,7 @@
 """Lines of plain and gzipped files, as long as they can be read; what breaks off is reported, not raised."""
 
 import gzip
+import io
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ def open_bytes(path: Path) -> IO[bytes]:
     """A file for reading, unpacked if it is gzip, whatever its name says."""
     with path.open("rb") as handle:
         packed = handle.read(2) == b"\x1f\x8b"
-    return cast("IO[bytes]", gzip.open(path, "rb")) if packed else path.open("rb")
+    return cast("IO[bytes]", io.BufferedReader(gzip.GzipFile(path))) if packed else path.open("rb")
 
 
 def lines(path: Path, unread: Unread) -> Iterator[tuple[int, bytes]]:
@@ -32,6 +33,20 @@ def lines(path: Path, unread: Unread) -> Iterator[tuple[int, bytes]]:
                     continue
                 if stripped := line.strip():
                     yield number, stripped
+    except (OSError, EOFError, zlib.error) as error:
+        unread(f"{path}:{number + 1}: {_why(error)}")
+
+
+def texts(path: Path, unread: Unread, most: int) -> Iterator[bytes]:
+    """Every line of a log, blank ones too: counting them numbers them. Of a long line its first `most` bytes."""
+    number = 0
+    try:
+        with open_bytes(path) as handle:
+            while line := handle.readline(most):
+                number += 1
+                yield line.rstrip(b"\r\n")
+                while line and not line.endswith(b"\n"):
+                    line = handle.readline(MAX_LINE)
     except (OSError, EOFError, zlib.error) as error:
         unread(f"{path}:{number + 1}: {_why(error)}")
 

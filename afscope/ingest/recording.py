@@ -8,15 +8,16 @@ no capture has them.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from afscope.ingest.lines import lines
+from afscope.ingest.relist import Relist
 from afscope.ingest.sink import Findings, Hole, Stream, Timed
 from afscope.model.capture import SourceState
 from afscope.model.clock import Micros, from_seconds
-from afscope.model.row import STATE
+from afscope.model.row import DELETED, STATE
 from afscope.normalize.airflow import AirflowNormalizer
 from afscope.normalize.kube import KubeNormalizer
 
@@ -40,16 +41,21 @@ _DB_TABLES = (
 )  # fmt: skip
 # A hole in the polls is a hole in what only polls can show.
 _DB_HOLES = ("task_instances", "dag_runs", "dags", "pools", "jobs")
+_CHANGES = {"LIST": STATE, "ADDED": "ADDED", "MODIFIED": "MODIFIED", "DELETED": DELETED}
+# ERROR is how a watch ends that the API server gave up, mostly 410 Expired; a new list follows.
+_LOST = {"DISCONNECT": "watch disconnected", "ERROR": "watch ended with an error"}
+# Epoch seconds; what lies beyond the year 5138 is no time but damage.
+_Seconds = Annotated[float, msgspec.Meta(ge=0, lt=1e11)]
 
 
 class _Observation(msgspec.Struct):
-    t: float
+    t: _Seconds
     type: str
     object: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Poll(msgspec.Struct):
-    t: float
+    t: _Seconds
     poll: str | None = None
     took: float = 0.0
     error: str | None = None
@@ -81,11 +87,23 @@ def streams(folder: Path, found: Findings) -> Iterator[Stream]:
     _kube_sources(present, found)
     for path in _named(folder, "airflow_db"):
         yield _database(path, AirflowNormalizer(found.redactor), found)
-    logs = sorted((folder / "logs").glob("*.log*"))
-    if logs:
-        found.source("log_lines", SourceState.OK)
-    for path in logs:
-        yield _log(path, folder, found)
+    for path in _named(folder, "external_metrics"):
+        found.ignored.append(f"{path}: samples of the external metric; taking them changes what is recorded")
+
+
+def single(path: Path, kube: KubeNormalizer, found: Findings) -> Stream | None:
+    """The rows of one file of a recording that came without its folder; None when it is none."""
+    first = next((line for _, line in lines(path, lambda _: None)), b"")
+    try:
+        poll = _POLL.decode(first)
+        seen = None if poll.poll or poll.table else _OBSERVATION.decode(first)
+    except msgspec.DecodeError:
+        return None
+    if seen is None:
+        return _database(path, AirflowNormalizer(found.redactor), found)
+    plural = path.name.split(".")[0]
+    _kube_sources({plural}, found)
+    return _observations(path, plural, kube, found)
 
 
 def _kube_sources(present: set[str], found: Findings) -> None:
@@ -106,36 +124,67 @@ def _kube_sources(present: set[str], found: Findings) -> None:
 
 
 def _observations(path: Path, plural: str, kube: KubeNormalizer, found: Findings) -> Stream:
-    """The rows of one kind's file. DISCONNECT opens a hole that the next line closes."""
+    """The rows of one kind's file. A lost watch opens a hole that the next line closes."""
     kind, table = KINDS.get(plural, (None, "objects"))
-    lost_at: Micros | None = None
+    relist = Relist()
+    lost: tuple[Micros, str] | None = None
+    for where, seen, following in _with_next(_decoded(path, found)):
+        at = from_seconds(seen.t)
+        if lost is not None:
+            found.holes.append(Hole(table, lost[0], at, lost[1]))
+            lost = None
+        if seen.type in _LOST:
+            lost = at, _LOST[seen.type]
+            relist.lost()
+        elif seen.type in _CHANGES:
+            yield from _observed(kube, seen, at, kind, where, found)
+            relist.see(_CHANGES[seen.type], bytes(seen.object))
+            if seen.type == "LIST" and following != "LIST":
+                yield from _gone(kube, relist.end(), at, kind)
+        elif seen.type != "BOOKMARK":
+            found.note(f"{where}: type {seen.type[:20]!r} is not known")
+    if lost is not None:
+        found.holes.append(Hole(table, lost[0], None, lost[1]))
+
+
+def _decoded(path: Path, found: Findings) -> Iterator[tuple[str, _Observation]]:
     for number, line in lines(path, found.note):
+        where = f"{path}:{number}"
         try:
             seen = _OBSERVATION.decode(line)
         except msgspec.DecodeError as error:
-            found.note(f"{path}:{number}: {error}")
+            found.note(f"{where}: {error}")
             continue
-        at = from_seconds(seen.t)
-        if lost_at is not None:
-            found.holes.append(Hole(table, lost_at, at, "watch disconnected"))
-            lost_at = None
-        if seen.type == "DISCONNECT":
-            lost_at = at
-        elif seen.type != "BOOKMARK":
-            yield from _observed(kube, seen, at, kind, f"{path}:{number}", found)
+        found.saw(from_seconds(seen.t))
+        yield where, seen
+
+
+def _with_next(seen: Iterator[tuple[str, _Observation]]) -> Iterator[tuple[str, _Observation, str | None]]:
+    """Each observation with the type of the one after it, which tells where a list ends."""
+    now = next(seen, None)
+    while now is not None:
+        following = next(seen, None)
+        yield *now, following[1].type if following is not None else None
+        now = following
 
 
 def _observed(
     kube: KubeNormalizer, seen: _Observation, at: Micros, kind: str | None, where: str, found: Findings
 ) -> Stream:
-    change = STATE if seen.type == "LIST" else seen.type
     try:
-        for row in kube.observe(change, bytes(seen.object), at, kind=kind):
+        for row in kube.observe(_CHANGES[seen.type], bytes(seen.object), at, kind=kind):
             yield Timed(at, row)
     except msgspec.DecodeError as error:
         found.note(f"{where}: {error}")
     while kube.problems:
         found.note(f"{where}: only kept as an object: {kube.problems.pop()}")
+
+
+def _gone(kube: KubeNormalizer, objects: Iterator[bytes], at: Micros, kind: str | None) -> Stream:
+    """Events are left alone: the server forgets them after an hour, which deletes nothing that happened."""
+    for raw in objects if kind != "Event" else ():
+        for row in kube.observe(DELETED, raw, at, kind=kind):
+            yield Timed(at, row)
 
 
 def _database(path: Path, airflow: AirflowNormalizer, found: Findings) -> Stream:
@@ -151,6 +200,7 @@ def _database(path: Path, airflow: AirflowNormalizer, found: Findings) -> Stream
             found.note(f"{path}:{number}: {problem}")
             continue
         last = from_seconds(poll.t)
+        found.saw(last)
         if poll.poll is not None:
             ok = poll.poll == "ok"
             good = good or ok
@@ -166,11 +216,11 @@ def _database(path: Path, airflow: AirflowNormalizer, found: Findings) -> Stream
         for row in rows:
             yield Timed(last, row)
     if failed_at is not None:
-        _hole(found, failed_at, last, error)
+        _hole(found, failed_at, None, error)
     _database_sources(path, airflow, found, good=good)
 
 
-def _hole(found: Findings, start: Micros, end: Micros, error: str) -> None:
+def _hole(found: Findings, start: Micros, end: Micros | None, error: str) -> None:
     for table in _DB_HOLES:
         found.holes.append(Hole(table, start, end, found.redactor.text(error)))
 
@@ -184,24 +234,10 @@ def _database_sources(path: Path, airflow: AirflowNormalizer, found: Findings, *
     found.airflow_version = airflow.release or found.airflow_version
     for table in sorted(airflow.unknown_tables):
         found.note(f"{path}: table {table} is not known")
+    for table, count in airflow.keyless.items():
+        found.note(f"{path}: {count} rows of {table} without a key")
 
 
-def _log(path: Path, folder: Path, found: Findings) -> Stream:
-    from afscope.normalize.logs import LogNormalizer, component_of
-
-    component, pod = component_of(path.name)
-    normalizer = LogNormalizer(found.redactor, day_hint=_day(folder))
-    texts = (line for _, line in lines(path, found.note))
-    for row in normalizer.lines(texts, component=component, pod=pod, container=None, source=path.name):
-        yield Timed(row.values["ts"], row)
-
-
-def _day(folder: Path) -> Micros:
-    """The day of a recording, for logs that do not write the year: the time of its first line."""
-    for path in [*_named(folder, "airflow_db"), *sorted((folder / "k8s").glob("*.jsonl*"))]:
-        for _, line in lines(path, lambda _: None):
-            try:
-                return from_seconds(_POLL.decode(line).t)
-            except msgspec.DecodeError:
-                break
-    return 0
+def log_files(folder: Path) -> list[Path]:
+    """The logs of a recording."""
+    return sorted((folder / "logs").glob("*.log*"))

@@ -18,11 +18,11 @@ class Timed(NamedTuple):
 
 
 class Hole(NamedTuple):
-    """A gap found while reading."""
+    """A gap found while reading; without `to_ts` nothing of that source came any more."""
 
     source: str
     from_ts: Micros
-    to_ts: Micros
+    to_ts: Micros | None
     reason: str
 
 
@@ -34,7 +34,15 @@ class Findings:
     sources: dict[str, Source] = field(default_factory=dict)
     holes: list[Hole] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    """Files that were recognized and left out on purpose, each with the reason."""
     airflow_version: str = ""
+    ends: Micros = 0
+    """The latest moment at which a recorder saw anything."""
+
+    def saw(self, at: Micros) -> None:
+        """A recorder lived at `at`, whether or not that gave a row."""
+        self.ends = max(self.ends, at)
 
     def note(self, text: str) -> None:
         """Something that could not be read, as "file:line: why"."""

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from afscope.errors import ImportFailed
 from afscope.ingest import import_sources
 from afscope.model.capture import SourceState
 from afscope.store.reader import Capture
+from afscope.store.verify import verify
 
 REAL = Path(__file__).parents[1] / "data" / "recordings"
 
@@ -159,3 +161,140 @@ def test_a_killed_import_leaves_a_capture_that_opens_or_nothing(tmp_path: Path, 
         assert capture.warnings == [] or not capture.manifest.closed
         for table in ("pods", "task_instances"):
             capture.table(table)
+
+
+def pod(name: str, namespace: str = "air") -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "uid": name, "namespace": namespace}}
+
+
+def pods(tmp_path: Path, *lines: dict[str, Any]) -> Capture:
+    write(tmp_path / "rec" / "k8s" / "pods.jsonl", list(lines))
+    return imported(tmp_path, tmp_path / "rec")
+
+
+def changes(capture: Capture) -> list[tuple[str, str]]:
+    table = capture.table("pods").sort_by("seen_at")
+    return list(zip(table["uid"].to_pylist(), table["change"].to_pylist(), strict=True))
+
+
+@pytest.mark.parametrize("loss", ["DISCONNECT", "ERROR"])
+def test_a_list_after_a_lost_watch_tells_who_is_gone(tmp_path: Path, loss: str) -> None:
+    found = pods(
+        tmp_path,
+        {"t": 100, "type": "LIST", "object": pod("a")},
+        {"t": 100, "type": "LIST", "object": pod("b")},
+        {"t": 100, "type": "LIST", "object": pod("c", namespace="other")},
+        {"t": 110, "type": loss, "object": {"kind": "Status", "code": 410}},
+        {"t": 140, "type": "LIST", "object": pod("b")},
+        {"t": 150, "type": "MODIFIED", "object": pod("b")},
+    )
+    assert changes(found)[3:] == [("b", "STATE"), ("a", "DELETED"), ("b", "MODIFIED")]
+    assert [(gap.source, gap.to_ts - gap.from_ts) for gap in found.gaps()] == [("pods", 30_000_000)]
+    assert set(found.table("objects")["kind"].to_pylist()) == {"Pod"}
+
+
+def test_a_second_list_without_a_loss_deletes_nobody(tmp_path: Path) -> None:
+    found = pods(
+        tmp_path,
+        {"t": 100, "type": "LIST", "object": pod("a")},
+        {"t": 101, "type": "MODIFIED", "object": pod("a")},
+        {"t": 102, "type": "LIST", "object": pod("b")},
+    )
+    assert "DELETED" not in {change for _, change in changes(found)}
+
+
+def test_a_source_that_never_came_back_has_a_hole_until_the_end(tmp_path: Path) -> None:
+    write(tmp_path / "rec" / "airflow_db.jsonl", [{"t": 100, "poll": "ok", "took": 0.01}, {"t": 160, "poll": "failed"}])
+    write(tmp_path / "rec" / "k8s" / "nodes.jsonl", [{"t": 170, "type": "BOOKMARK"}])
+    found = pods(tmp_path, {"t": 100, "type": "LIST", "object": pod("a")}, {"t": 110, "type": "DISCONNECT"})
+    holes = {gap.source: (gap.from_ts // 1_000_000, gap.to_ts // 1_000_000) for gap in found.gaps()}
+    assert holes["pods"] == (110, 170)
+    assert holes["task_instances"] == (160, 170)
+    assert found.manifest.ended_at == 170_000_000
+
+
+@pytest.mark.parametrize("t", [1e20, -5, "now", None])
+def test_a_line_with_an_impossible_time_is_listed(tmp_path: Path, t: Any) -> None:
+    found = pods(
+        tmp_path,
+        {"t": 100, "type": "LIST", "object": pod("a")},
+        {"t": t, "type": "LIST", "object": pod("b")},
+        {"t": 101, "type": "SHRUG", "object": pod("c")},
+    )
+    assert changes(found) == [("a", "STATE")]
+    assert [line.split(":")[1] for line in found.manifest.unread] == ["2", "3"]
+
+
+def airflow_line(second: int, text: str) -> str:
+    return (
+        f"[1970-01-01T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.000+0000] {{x.py:1}} INFO - {text}\n"
+    )
+
+
+FULL = "Executor parallelism limit reached. 0 open slots."
+
+
+def test_logs_reach_beyond_a_recording_without_stretching_it(tmp_path: Path) -> None:
+    write(tmp_path / "rec" / "airflow_db.jsonl", [{"t": t, "poll": "ok", "took": 0.01} for t in (5000, 5060)])
+    (tmp_path / "rec" / "logs").mkdir()
+    text = "\n\n" + airflow_line(100, FULL) + airflow_line(5030, FULL) + airflow_line(9000, FULL)
+    (tmp_path / "rec" / "logs" / "pod.rel-scheduler-1.log").write_text(text)
+    found = imported(tmp_path, tmp_path / "rec")
+    assert (found.manifest.started_at, found.manifest.ended_at) == (5_000_000_000, 5_060_000_000)
+    table = found.table("log_lines").sort_by("line")
+    assert table["line"].to_pylist() == [3, 4, 5]
+    assert [int(at.timestamp()) for at in table["ts"].to_pylist()] == [100, 5030, 9000]
+    assert [int(at.timestamp()) for at in table["seen_at"].to_pylist()] == [5000, 5030, 9000]
+
+
+def test_a_log_alone_is_known_by_its_lines(tmp_path: Path) -> None:
+    (tmp_path / "whatever.txt").write_text(airflow_line(100, FULL) + airflow_line(160, FULL))
+    found = imported(tmp_path, tmp_path / "whatever.txt")
+    assert found.rows("log_lines") == 2
+    assert (found.manifest.started_at, found.manifest.ended_at) == (100_000_000, 160_000_000)
+    assert found.source("task_instances").status is SourceState.NOT_RECORDED
+
+
+def test_a_json_log_of_the_operator_is_not_taken_for_kubectl_output(tmp_path: Path) -> None:
+    line = {"level": "error", "ts": "2026-11-22T20:00:00Z", "msg": "error getting metric for trigger",
+            "object": {"name": "so"}, "kind": "ScaledObject"}  # fmt: skip
+    write(tmp_path / "keda-operator.log", [line])
+    assert imported(tmp_path, tmp_path / "keda-operator.log").rows("log_lines") == 1
+
+
+def test_a_line_without_end_is_bounded(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "huge.log.gz", "wb", compresslevel=1) as handle:
+        handle.write(airflow_line(100, FULL).encode())
+        for _ in range(70):
+            handle.write(b"x" * (1 << 20))
+        handle.write(b"\n" + airflow_line(101, FULL).encode())
+    found = imported(tmp_path, tmp_path / "huge.log.gz")
+    assert found.table("log_lines").sort_by("line")["line"].to_pylist() == [1, 3]
+
+
+def test_files_of_a_recording_may_come_without_their_folder(tmp_path: Path) -> None:
+    summary = import_sources(
+        [REAL / "pool" / "airflow_db.jsonl.gz", REAL / "pool" / "k8s" / "pods.jsonl.gz"], tmp_path / "out.afscope"
+    )
+    whole = import_sources([REAL / "pool"], tmp_path / "whole.afscope")
+    assert summary.rows["task_instances"] == whole.rows["task_instances"]
+    assert summary.rows["pods"] == whole.rows["pods"]
+
+
+def test_what_is_left_out_on_purpose_is_said(tmp_path: Path) -> None:
+    source = copy(tmp_path)
+    write(source / "external_metrics.jsonl", [{"t": 1, "value": 4711}])
+    summary = import_sources([source], tmp_path / "out.afscope")
+    assert ["external_metrics" in line for line in summary.ignored] == [True]
+    assert summary.sources["quotas"].status is SourceState.OK
+    assert Capture.open(tmp_path / "out.afscope").manifest.settings["ignored"] == summary.ignored
+
+
+@pytest.mark.skipif("AFSCOPE_RECORDINGS" not in os.environ, reason="AFSCOPE_RECORDINGS names no folder of recordings")
+def test_every_recording_is_read_whole(tmp_path: Path) -> None:
+    folders = sorted(path for path in Path(os.environ["AFSCOPE_RECORDINGS"]).iterdir() if path.is_dir())
+    assert folders
+    for number, folder in enumerate(folders):
+        summary = import_sources([folder], tmp_path / f"{number}.afscope")
+        assert summary.unread == [], folder.name
+        assert verify(tmp_path / f"{number}.afscope").ok, folder.name

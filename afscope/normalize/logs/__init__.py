@@ -27,6 +27,11 @@ def component_of(file_name: str) -> tuple[str, str | None]:
     return known or (pod and "pod") or name, pod
 
 
+def is_log(lines: Iterable[bytes]) -> bool:
+    """Whether one of the lines has an envelope with a time."""
+    return any(open_line(line.decode("utf-8", "replace"), 0).ts is not None for line in lines)
+
+
 class LogNormalizer:
     """Reads the lines of one container. A line without a time of its own has that of the line before it."""
 
