@@ -161,11 +161,20 @@ class TestPods:
         obj["spec"] = {"containers": [{"name": "git-sync"}, {"name": "worker", **container}]}
         assert rows(obj)["pods"]["worker_concurrency"] == slots
 
-    def test_a_field_of_another_type_costs_the_typed_row_only(self) -> None:
+    def test_a_field_of_another_type_costs_that_field_only(self) -> None:
         kube = KubeNormalizer(Redactor())
-        out = rows(self.pod(containerStatuses="what"), kube=kube)
-        assert set(out) == {"objects"}
-        assert len(kube.problems) == 1
+        out = rows(self.pod(phase="Running", containerStatuses="what"), kube=kube)
+        assert (out["pods"]["phase"], out["pods"]["containers"]) == ("Running", "[]")
+        assert '"containerStatuses":"what"' in out["objects"]["body"]
+        (problem,) = kube.problems
+        assert problem.startswith("Pod air/x: ")
+        assert "containerStatuses" in problem
+
+    @pytest.mark.parametrize("metadata", [None, [], "x", 7])
+    def test_without_readable_metadata_only_the_object_is_left(self, metadata: Any) -> None:
+        kube = KubeNormalizer(Redactor())
+        assert set(rows({**self.pod(), "metadata": metadata}, kube=kube)) == {"objects"}
+        assert kube.problems
 
     def test_old_times_do_not_date_a_new_change(self) -> None:
         obj = self.pod()

@@ -7,9 +7,11 @@ import msgspec
 
 from afscope.model.clock import SECOND, Micros
 from afscope.model.row import DELETED, Row
-from afscope.normalize.kube import cluster, events, pods, scaling, types, workloads
-from afscope.normalize.kube.common import template_of, when
-from afscope.normalize.kube.settings import settings
+from afscope.normalize.kube import cluster, lenient, pods, scaling, types, workloads
+from afscope.normalize.kube.bodies import Bodies
+from afscope.normalize.kube.common import when
+from afscope.normalize.kube.events import Events
+from afscope.normalize.kube.settings import Settings
 from afscope.normalize.redact import Redactor
 
 # An object's own newest time dates its change when it lies this close before the moment it was seen.
@@ -18,8 +20,9 @@ _AHEAD: Micros = 2 * SECOND
 
 
 class _Kind(NamedTuple):
-    """How one kind is read: its table, its type, its row, and its own times."""
+    """How one kind is read: its API, its table, its type, its row, and its own times."""
 
+    api: str
     table: str
     type: Any
     row: Callable[[Any, Redactor], dict[str, Any]]
@@ -27,30 +30,29 @@ class _Kind(NamedTuple):
 
 
 def _workload(kind: str) -> _Kind:
-    return _Kind("workloads", types.Workload, lambda o, r: workloads.workload(o, r, kind), workloads.times)
+    return _Kind("apps/v1", "workloads", types.Workload, lambda o, r: workloads.workload(o, r, kind), workloads.times)
 
 
 _KINDS: dict[str, _Kind] = {
-    "Pod": _Kind("pods", types.Pod, pods.pod, pods.times),
+    "Pod": _Kind("v1", "pods", types.Pod, pods.pod, pods.times),
     "Deployment": _workload("Deployment"),
     "StatefulSet": _workload("StatefulSet"),
     "ReplicaSet": _workload("ReplicaSet"),
-    "HorizontalPodAutoscaler": _Kind("hpas", types.Hpa, scaling.hpa, scaling.hpa_times),
-    "ScaledObject": _Kind("scaledobjects", types.ScaledObject, scaling.scaled_object, scaling.scaled_object_times),
-    "Node": _Kind("nodes", types.Node, cluster.node),
-    "ResourceQuota": _Kind("quotas", types.Quota, lambda o, r: cluster.quota(o, r, "ResourceQuota")),
-    "LimitRange": _Kind("quotas", types.Quota, lambda o, r: cluster.quota(o, r, "LimitRange")),
-    "APIService": _Kind("apiservices", types.ApiService, cluster.api_service),
-    "Lease": _Kind("leases", types.Lease, cluster.lease),
+    "HorizontalPodAutoscaler": _Kind("autoscaling/v2", "hpas", types.Hpa, scaling.hpa, scaling.hpa_times),
+    "ScaledObject": _Kind(
+        "keda.sh/v1alpha1", "scaledobjects", types.ScaledObject, scaling.scaled_object, scaling.scaled_object_times
+    ),
+    "Node": _Kind("v1", "nodes", types.Node, cluster.node),
+    "ResourceQuota": _Kind("v1", "quotas", types.Quota, lambda o, r: cluster.quota(o, r, "ResourceQuota")),
+    "LimitRange": _Kind("v1", "quotas", types.Quota, lambda o, r: cluster.quota(o, r, "LimitRange")),
+    "APIService": _Kind("apiregistration.k8s.io/v1", "apiservices", types.ApiService, cluster.api_service),
+    "Lease": _Kind("coordination.k8s.io/v1", "leases", types.Lease, cluster.lease),
 }
 TABLE_OF_KIND = {**{kind: entry.table for kind, entry in _KINDS.items()}, "Event": "events"}
 """Table that a kind fills; other kinds only leave their object."""
 
-_DECODERS = {kind: msgspec.json.Decoder(entry.type) for kind, entry in _KINDS.items()}
-_EVENT = msgspec.json.Decoder(types.Event)
-_HEAD = msgspec.json.Decoder(types.Head)
-_ANY = msgspec.json.Decoder()
-_ENCODER = msgspec.json.Encoder()
+_TYPES = {**{kind: entry.type for kind, entry in _KINDS.items()}, "Event": types.Event}
+_DECODERS = {kind: msgspec.json.Decoder(wanted) for kind, wanted in _TYPES.items()}
 
 
 class KubeNormalizer:
@@ -59,87 +61,104 @@ class KubeNormalizer:
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
         self.problems: list[str] = []
-        """Objects whose typed row was lost because a field had an unexpected type: "Kind ns/name: why"."""
-        self._newest: dict[str, Micros] = {}
-        self._counts: dict[str, int] = {}
-        self._settings: dict[tuple[str, str], str] = {}
+        """What was left out of typed rows because it had an unexpected type: "Kind ns/name: field: why"."""
+        self._bodies = Bodies(redactor)
+        self._dates: dict[str, tuple[Micros, Micros]] = {}
+        self._events = Events(redactor)
+        self._settings = Settings(redactor)
 
     def observe(self, change: str, raw: bytes, seen_at: Micros, *, kind: str | None = None) -> Iterator[Row]:
-        """The rows of one observation of one object.
+        """The rows of one observation of one object: typed, settings that changed, and the whole.
 
         `raw` is the object's JSON as sent; `change` STATE for a listed one, else ADDED, MODIFIED or DELETED; `kind`
-        spares a look where the caller knows it. Raises msgspec.DecodeError when `raw` is no JSON object at all; a
-        field of an unexpected type costs the typed row only, and is noted in `problems`.
+        is needed for objects out of a typed list, which do not say it. `ts` is the object's own newest time where
+        that is new and near, else `seen_at`, and never runs backwards within an object; events have their own rules
+        (`afscope.normalize.kube.events`). Raises msgspec.DecodeError when `raw` is no JSON object at all; a field of
+        an unexpected type costs that field only, and is noted in `problems`.
         """
-        if kind is None:
-            kind = _HEAD.decode(raw).kind
-        dated: Micros = seen_at
-        try:
-            row = self._typed(kind, change, raw, seen_at)
-        except msgspec.ValidationError as error:
-            self.problems.append(f"{kind}: {error}")
-            row = None
-        if row is not None:
-            dated = row.values.get("ts") or seen_at
-            yield row
-            yield from self._config(row, raw, kind, seen_at, change)
-        yield self._object(kind, change, raw, dated, seen_at)
+        body = self._bodies.parts(raw)
+        kind = kind or _text(body.get("kind")) or ""
+        obj = self._typed(kind, raw, body)
+        dated = seen_at
+        if kind == "Event" and obj is not None:
+            values = self._events.row(obj, change, seen_at)
+            if values is not None:
+                dated = values["ts"]
+                yield Row("events", {**values, "seen_at": seen_at})
+        elif obj is not None:
+            entry = _KINDS[kind]
+            dated = self._date(obj.metadata, entry.times(obj), seen_at, change)
+            head = {"ts": dated, "seen_at": seen_at, "change": change}
+            yield Row(entry.table, {**entry.row(obj, self.redactor), **head})
+            for setting in self._said(kind, obj, change):
+                yield Row("airflow_config", {"ts": dated, "seen_at": seen_at, **setting})
+        yield self._object(kind, body, dated, seen_at, change)
 
-    def _typed(self, kind: str, change: str, raw: bytes, seen_at: Micros) -> Row | None:
-        if kind == "Event":
-            values = events.event(_EVENT.decode(raw), self.redactor, change, self._counts)
-            return Row("events", {**values, "seen_at": seen_at, "change": change})
-        entry = _KINDS.get(kind)
-        if entry is None:
+    def _typed(self, kind: str, raw: bytes, body: dict[str, Any]) -> Any:
+        """The object as its type; None for other kinds, and when next to nothing of it is as it should be."""
+        decoder = _DECODERS.get(kind)
+        if decoder is None:
             return None
-        obj = _DECODERS[kind].decode(raw)
-        values = entry.row(obj, self.redactor)
-        ts = self._date(obj.metadata.uid, entry.times(obj), seen_at, change)
-        return Row(entry.table, {**values, "ts": ts, "seen_at": seen_at, "change": change})
+        try:
+            return decoder.decode(raw)
+        except msgspec.ValidationError:
+            reading = lenient.convert(msgspec.json.decode(raw), _TYPES[kind])
+            meta = _mapping(body.get("metadata"))
+            name = f"{meta.get('namespace') or '-'}/{meta.get('name')}"
+            self.problems += [f"{kind} {name}: {why}" for why in reading.left_out]
+            return reading.value
 
-    def _date(self, uid: str, times: Iterable[Micros | None], seen_at: Micros, change: str) -> Micros:
-        """When this change happened: the object's newest own time if it is new and near, else when it was seen."""
-        newest = max((t for t in times if t is not None and t <= seen_at + _AHEAD), default=0)
-        before = self._newest.get(uid, 0)
-        if change == DELETED:
-            self._newest.pop(uid, None)
-            return seen_at
-        self._newest[uid] = max(before, newest)
-        return newest if newest > before and seen_at - newest <= _FRESH else seen_at
-
-    def _config(self, row: Row, raw: bytes, kind: str, seen_at: Micros, change: str) -> Iterator[Row]:
-        """Settings of Deployments and StatefulSets; pods repeat their template's, so only bare ones are looked at."""
-        if change == DELETED or (kind == "Pod" and row.values["owner_kind"]):
-            return
+    def _said(self, kind: str, obj: Any, change: str) -> Iterator[dict[str, Any]]:
         if kind == "Pod":
-            pod = _DECODERS[kind].decode(raw)
-            found = settings(pod.metadata, pod.spec, pod.metadata.labels)
-        elif kind in ("Deployment", "StatefulSet"):
-            obj = _DECODERS[kind].decode(raw)
-            template = template_of(obj.spec.template)
-            found = settings(obj.metadata, template.spec, template.metadata.labels)
-        else:
-            return
-        for values in found:
-            key = (values["scope"], values["key"])
-            if self._settings.get(key) != values["value"]:
-                self._settings[key] = values["value"]
-                yield Row("airflow_config", {**values, "ts": seen_at, "seen_at": seen_at, "change": change})
+            return self._settings.pod(obj, change)
+        if kind in ("Deployment", "StatefulSet"):
+            return self._settings.workload(obj, change)
+        return iter(())
 
-    def _object(self, kind: str, change: str, raw: bytes, ts: Micros, seen_at: Micros) -> Row:
-        body = self.redactor.object(_ANY.decode(raw))
-        meta = body.get("metadata") or {}
+    def _date(self, meta: types.Meta, times: Iterable[Micros | None], seen_at: Micros, change: str) -> Micros:
+        """When this change happened: the object's newest own time if it is new and near, else when it was seen."""
+        identity = meta.uid or f"{meta.namespace}/{meta.name}"
+        newest_before, dated_before = self._dates.get(identity, (0, 0))
+        if change == DELETED:
+            self._dates.pop(identity, None)
+            return max(seen_at, dated_before)
+        newest = max((t for t in times if t is not None and t <= seen_at + _AHEAD), default=0)
+        own = newest > newest_before and seen_at - newest <= _FRESH
+        dated = max(newest if own else seen_at, dated_before)
+        self._dates[identity] = max(newest_before, newest), dated
+        return dated
+
+    def _object(self, kind: str, body: dict[str, Any], ts: Micros, seen_at: Micros, change: str) -> Row:
+        body.setdefault("kind", kind)
+        if not body.get("apiVersion") and (api := _api_of(kind, body)):
+            body["apiVersion"] = api
+        meta = _mapping(body.get("metadata"))
         values = {
             "ts": ts,
             "seen_at": seen_at,
             "change": change,
             "kind": kind,
-            "api_version": body.get("apiVersion"),
-            "namespace": meta.get("namespace"),
-            "name": meta.get("name"),
-            "uid": meta.get("uid"),
-            "resource_version": meta.get("resourceVersion"),
+            "api_version": _text(body.get("apiVersion")),
+            "namespace": _text(meta.get("namespace")),
+            "name": _text(meta.get("name")),
+            "uid": _text(meta.get("uid")),
+            "resource_version": _text(meta.get("resourceVersion")),
             "full": True,
-            "body": _ENCODER.encode(body).decode(),
+            "body": self._bodies.text(body),
         }
         return Row("objects", values)
+
+
+def _api_of(kind: str, body: dict[str, Any]) -> str | None:
+    """The API of an object out of a typed list, which leaves it to the list."""
+    if kind == "Event":
+        return "events.k8s.io/v1" if "regarding" in body or "note" in body else "v1"
+    return _KINDS[kind].api if kind in _KINDS else None
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from afscope.normalize.kube.common import condition, document, identity, quantity, when, whole
+from afscope.normalize.kube.common import condition, document, identity, quantity, spelled, when, whole
 from afscope.normalize.kube.types import ApiService, Lease, Node, Quota
 from afscope.normalize.redact import Redactor
 
@@ -15,13 +15,9 @@ def node(obj: Node, redactor: Redactor) -> dict[str, Any]:
     """One row of `nodes`."""
     ready = condition(obj.status.conditions, "Ready")
     allocatable = obj.status.allocatable or {}
-    conditions = [
-        {"type": c.type, "status": c.status, "reason": c.reason, "message": redactor.optional(c.message)}
-        for c in obj.status.conditions or ()
-    ]
     return {
         **_clusterwide(identity(obj.metadata)),
-        "labels": document(obj.metadata.labels),
+        "labels": document(redactor.labels(obj.metadata.labels)),
         "created_at": when(obj.metadata.creation_timestamp),
         "deletion_at": when(obj.metadata.deletion_timestamp),
         "ready": ready.status,
@@ -32,7 +28,7 @@ def node(obj: Node, redactor: Redactor) -> dict[str, Any]:
         "allocatable_cpu_m": quantity(allocatable.get("cpu")),
         "allocatable_memory_b": whole(allocatable.get("memory")),
         "allocatable_pods": whole(allocatable.get("pods")),
-        "conditions": document(conditions),
+        "conditions": spelled(obj.status.conditions, redactor),
     }
 
 

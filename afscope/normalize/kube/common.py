@@ -1,42 +1,50 @@
 """What the normalizers of all kinds share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from afscope.model.clock import Micros, parse_time
 from afscope.model.quantity import milli
-from afscope.normalize.kube.types import Condition, Container, Meta, PodSpec, Template
+from afscope.normalize.kube.types import Condition, Meta, Template
+from afscope.normalize.redact import Redactor
 
 _EMPTY = Condition()
 _ENCODER = msgspec.json.Encoder()
+_LARGEST = 2**63 - 1
 
 
+@lru_cache(maxsize=16_384)
 def when(text: str | None) -> Micros | None:
-    """A timestamp of the API; None for null, empty and what is no time."""
+    """A timestamp of the API; None for null, empty and what is no time. Cached: updates repeat their times."""
     if not text:
         return None
     try:
         return parse_time(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
-def quantity(text: str | int | float | None) -> int | None:
-    """A quantity in milli-units; None for null and what is no quantity."""
-    if text is None:
-        return None
+@lru_cache(maxsize=4_096)
+def _milli(text: str) -> int | None:
     try:
-        return milli(str(text))
+        return milli(text) if len(text) < 64 else None
     except ValueError:
         return None
 
 
-def whole(text: str | int | float | None) -> int | None:
-    """A quantity in whole units, rounded up."""
-    value = quantity(text)
-    return None if value is None else -(-value // 1000)
+def quantity(value: str | int | float | None) -> int | None:
+    """A quantity in milli-units; None for null, what is no quantity, and what 64 bits cannot hold."""
+    found = None if value is None else _milli(str(value))
+    return found if found is not None and -_LARGEST - 1 <= found <= _LARGEST else None
+
+
+def whole(value: str | int | float | None) -> int | None:
+    """A quantity in whole units, rounded up; None as in `quantity`."""
+    found = None if value is None else _milli(str(value))
+    return None if found is None or abs(found) > _LARGEST * 1000 else -(-found // 1000)
 
 
 def document(value: Any) -> str | None:
@@ -44,9 +52,27 @@ def document(value: Any) -> str | None:
     return None if value is None else _ENCODER.encode(value).decode()
 
 
-def condition(conditions: Sequence[Condition] | None, kind: str) -> Condition:
+def by_type(conditions: Iterable[Condition] | None) -> dict[str, Condition]:
+    """Conditions by their type."""
+    return {c.type: c for c in conditions or ()}
+
+
+def condition(conditions: dict[str, Condition] | Sequence[Condition] | None, kind: str) -> Condition:
     """The condition of a type, an empty one when there is none."""
-    return next((c for c in conditions or () if c.type == kind), _EMPTY)
+    if not isinstance(conditions, dict):
+        conditions = by_type(conditions)
+    return conditions.get(kind, _EMPTY)
+
+
+def spelled(conditions: Iterable[Condition] | None, redactor: Redactor) -> str:
+    """All conditions as JSON: type, status, reason, message, since."""
+    return _ENCODER.encode(
+        [
+            {"type": c.type, "status": c.status, "reason": c.reason, "message": redactor.optional(c.message),
+             "since": c.last_transition_time}
+            for c in conditions or ()
+        ]
+    ).decode()  # fmt: skip
 
 
 def identity(meta: Meta) -> dict[str, Any]:
@@ -63,35 +89,6 @@ def owner(meta: Meta) -> dict[str, Any]:
     """owner_kind, owner_name, owner_uid; NULL without an owner."""
     ref = meta.owner()
     return {"owner_kind": ref.kind or None, "owner_name": ref.name or None, "owner_uid": ref.uid or None}
-
-
-# A pod's own work is in the container that Airflow's charts call so; sidecars come in any order.
-_MAIN = ("worker", "airflow-worker", "scheduler", "triggerer", "dag-processor", "api-server", "webserver", "base")
-
-
-def main_container(spec: PodSpec) -> Container:
-    """The container that does the pod's own work."""
-    containers = spec.containers or []
-    by_name = {container.name: container for container in containers}
-    named = next((by_name[name] for name in _MAIN if name in by_name), None)
-    return named or (containers[0] if containers else Container())
-
-
-def env(container: Container, name: str) -> str | None:
-    """The literal value of an env variable of a container."""
-    return next((e.value for e in container.env or () if e.name == name and e.value is not None), None)
-
-
-def worker_concurrency(container: Container) -> int | None:
-    """Slots of a Celery worker: `-c N` or `--concurrency N` of its command line wins over the environment."""
-    words = [word for part in [*(container.command or []), *(container.args or [])] for word in part.split()]
-    if "worker" in words:
-        for flag, value in zip(words, [*words[1:], ""], strict=True):
-            name, _, joined = flag.partition("=")
-            if name in ("-c", "--concurrency") and (joined or value).isdigit():
-                return int(joined or value)
-    text = env(container, "AIRFLOW__CELERY__WORKER_CONCURRENCY")
-    return int(text) if text and text.isdigit() else None
 
 
 def template_of(template: Template | None) -> Template:

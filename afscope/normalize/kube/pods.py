@@ -1,91 +1,108 @@
 """Pods to rows of `pods`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
+
 from afscope.model.clock import SECOND, Micros
-from afscope.normalize.kube.common import (
-    condition,
-    document,
-    identity,
-    main_container,
-    owner,
-    quantity,
-    when,
-    whole,
-    worker_concurrency,
+from afscope.normalize.kube.common import by_type, condition, document, identity, owner, quantity, when, whole
+from afscope.normalize.kube.containers import command_line, main_container, worker_concurrency
+from afscope.normalize.kube.types import (
+    Condition,
+    Container,
+    ContainerPhase,
+    ContainerState,
+    ContainerStatus,
+    Pod,
+    PodSpec,
+    PodStatus,
 )  # fmt: skip
-from afscope.normalize.kube.types import ContainerPhase, ContainerState, ContainerStatus, Pod
 from afscope.normalize.redact import Redactor
 
 # Waiting that every container goes through; anything else is a reason worth a column.
 _CALM = ("", "ContainerCreating", "PodInitializing")
 _NOTHING = ContainerPhase()
+_NO_STATE = ContainerState()
+_NO_STATUS = ContainerStatus()
+_ENCODER = msgspec.json.Encoder()
+_Amount = str | int | float | None
 
 
 def pod(obj: Pod, redactor: Redactor) -> dict[str, Any]:
     """One row of `pods`."""
-    statuses = [*(obj.status.init_container_statuses or []), *(obj.status.container_statuses or [])]
-    scheduled = condition(obj.status.conditions, "PodScheduled")
-    initialized = condition(obj.status.conditions, "Initialized")
-    ready = condition(obj.status.conditions, "Ready")
-    container = main_container(obj.spec)
+    meta, spec, status = obj.metadata, obj.spec, obj.status
+    container = main_container(meta, spec)
+    main = next((s for s in status.container_statuses or () if s.name == container.name), _NO_STATUS)
     return {
-        **identity(obj.metadata),
-        **owner(obj.metadata),
-        "labels": document(obj.metadata.labels),
-        "created_at": when(obj.metadata.creation_timestamp),
-        "phase": obj.status.phase,
-        "reason": obj.status.reason,
-        "message": redactor.optional(obj.status.message),
-        "node": obj.spec.node_name,
-        "scheduled_status": scheduled.status,
-        "scheduled_reason": scheduled.reason,
-        "scheduled_message": redactor.optional(scheduled.message),
-        "scheduled_at": when(scheduled.last_transition_time) if scheduled.status == "True" else None,
-        "initialized_at": when(initialized.last_transition_time) if initialized.status == "True" else None,
-        "ready": ready.status == "True" if ready.status else None,
-        "ready_at": when(ready.last_transition_time) if ready.status == "True" else None,
-        "containers": document(
-            [_container(s, redactor, init=s in (obj.status.init_container_statuses or [])) for s in statuses]
-        ),
-        "deletion_at": when(obj.metadata.deletion_timestamp),
-        "deletion_grace_s": obj.metadata.deletion_grace_period_seconds,
-        "grace_period_s": obj.spec.termination_grace_period_seconds,
-        **_requests(obj),
+        **identity(meta),
+        **owner(meta),
+        "labels": document(redactor.labels(meta.labels)),
+        "created_at": when(meta.creation_timestamp),
+        "phase": status.phase,
+        "reason": status.reason,
+        "message": redactor.optional(status.message),
+        "node": spec.node_name,
+        **_conditions(by_type(status.conditions), redactor),
+        "main_container": container.name or None,
+        **_main(main),
+        **_waiting(status, redactor),
+        "containers": _containers(status, redactor),
+        "deletion_at": when(meta.deletion_timestamp),
+        "deletion_grace_s": meta.deletion_grace_period_seconds,
+        "grace_period_s": spec.termination_grace_period_seconds,
+        "cpu_request_m": _requested(spec, "cpu", quantity),
+        "memory_request_b": _requested(spec, "memory", whole),
         "worker_concurrency": worker_concurrency(container),
-        "args": document(redactor.args([*(container.command or []), *(container.args or [])])),
-        **_main(next((s for s in statuses if s.name == container.name), ContainerStatus(name=container.name))),
-        **_waiting(statuses, redactor),
+        "args": document(redactor.args(command_line(container))),
     }
 
 
 def times(obj: Pod) -> Iterator[Micros | None]:
     """Every own time of a pod: the newest says when its latest change happened."""
-    yield when(obj.metadata.creation_timestamp)
-    deadline = when(obj.metadata.deletion_timestamp)
+    meta, status = obj.metadata, obj.status
+    yield when(meta.creation_timestamp)
+    deadline = when(meta.deletion_timestamp)
     if deadline is not None:
-        yield deadline - (obj.metadata.deletion_grace_period_seconds or 0) * SECOND
-    yield from (when(c.last_transition_time) for c in obj.status.conditions or ())
-    for status in [*(obj.status.init_container_statuses or []), *(obj.status.container_statuses or [])]:
-        for state in (status.state, status.last_state):
+        yield deadline - (meta.deletion_grace_period_seconds or 0) * SECOND
+    for c in status.conditions or ():
+        yield when(c.last_transition_time)
+    for container in (*(status.init_container_statuses or ()), *(status.container_statuses or ())):
+        for state in (container.state, container.last_state):
             phase = _phase(state)
             yield when(phase.started_at)
             yield when(phase.finished_at)
 
 
+def _conditions(conditions: dict[str, Condition], redactor: Redactor) -> dict[str, Any]:
+    scheduled, initialized, ready = (condition(conditions, k) for k in ("PodScheduled", "Initialized", "Ready"))
+    return {
+        "scheduled_status": scheduled.status,
+        "scheduled_reason": scheduled.reason,
+        "scheduled_message": redactor.optional(scheduled.message),
+        "scheduled_at": _since(scheduled),
+        "initialized_at": _since(initialized),
+        "ready": ready.status == "True" if ready.status else None,
+        "ready_at": _since(ready),
+    }
+
+
+def _since(c: Condition) -> Micros | None:
+    return when(c.last_transition_time) if c.status == "True" else None
+
+
 def _phase(state: ContainerState | None) -> ContainerPhase:
-    return (state and (state.running or state.terminated or state.waiting)) or _NOTHING
+    state = state or _NO_STATE
+    return state.running or state.terminated or state.waiting or _NOTHING
 
 
 def _main(status: ContainerStatus) -> dict[str, Any]:
     now, last = _phase(status.state), _phase(status.last_state)
-    ended = status.state.terminated if status.state else None
+    ended = (status.state or _NO_STATE).terminated or _NOTHING
     return {
-        "main_container": status.name or None,
         "started_at": when(now.started_at),
-        "finished_at": when(ended.finished_at) if ended else None,
-        "exit_code": ended.exit_code if ended else None,
+        "finished_at": when(ended.finished_at),
+        "exit_code": ended.exit_code,
         "restart_count": status.restart_count,
         "last_terminated_reason": last.reason,
         "last_terminated_exit_code": last.exit_code,
@@ -93,27 +110,40 @@ def _main(status: ContainerStatus) -> dict[str, Any]:
     }
 
 
-def _waiting(statuses: list[ContainerStatus], redactor: Redactor) -> dict[str, Any]:
-    waiting = [(s.name, s.state.waiting) for s in statuses if s.state and s.state.waiting]
-    loud = [item for item in waiting if (item[1].reason or "") not in _CALM]
-    if not waiting:
-        return {"waiting_container": None, "waiting_reason": None, "waiting_message": None}
-    name, phase = (loud or waiting)[0]
+def _waiting(status: PodStatus, redactor: Redactor) -> dict[str, Any]:
+    """The first container, init ones first, that waits for a reason of its own, else the first that waits."""
+    found = ContainerStatus()
+    for one in (*(status.init_container_statuses or ()), *(status.container_statuses or ())):
+        phase = one.state.waiting if one.state else None
+        if phase is None:
+            continue
+        if (phase.reason or "") not in _CALM:
+            found = one
+            break
+        found = found if found.state else one
+    phase = found.state.waiting if found.state else None
     return {
-        "waiting_container": name,
-        "waiting_reason": phase.reason,
-        "waiting_message": redactor.optional(phase.message),
+        "waiting_container": found.name or None,
+        "waiting_reason": phase.reason if phase else None,
+        "waiting_message": redactor.optional(phase.message) if phase else None,
     }
 
 
+def _containers(status: PodStatus, redactor: Redactor) -> str:
+    inits = [_container(s, redactor, init=True) for s in status.init_container_statuses or ()]
+    others = [_container(s, redactor, init=False) for s in status.container_statuses or ()]
+    return _ENCODER.encode(inits + others).decode()
+
+
 def _container(status: ContainerStatus, redactor: Redactor, *, init: bool) -> dict[str, Any]:
-    state = next((n for n in ("running", "waiting", "terminated") if status.state and getattr(status.state, n)), None)
-    now, last = _phase(status.state), _phase(status.last_state)
+    state = status.state or _NO_STATE
+    word = "running" if state.running else "terminated" if state.terminated else "waiting" if state.waiting else None
+    now, last = _phase(state), _phase(status.last_state)
     return {
         "name": status.name,
         "init": init,
         "image": redactor.optional(status.image),
-        "state": state,
+        "state": word,
         "reason": now.reason,
         "message": redactor.optional(now.message),
         "started_at": now.started_at,
@@ -127,10 +157,26 @@ def _container(status: ContainerStatus, redactor: Redactor, *, init: bool) -> di
     }
 
 
-def _requests(obj: Pod) -> dict[str, Any]:
-    cpu = memory = 0
-    for container in obj.spec.containers or ():
-        requests = (container.resources.requests if container.resources else None) or {}
-        cpu += quantity(requests.get("cpu")) or 0
-        memory += whole(requests.get("memory")) or 0
-    return {"cpu_request_m": cpu or None, "memory_request_b": memory or None}
+def _requested(spec: PodSpec, name: str, read: Callable[[_Amount], int | None]) -> int | None:
+    """What the scheduler reserves for a pod; None when nothing is requested.
+
+    component-helpers resource.PodRequests: a request of the pod itself wins; else containers and restartable init
+    containers add up, an ordinary init container needs its own beside the restartable ones before it, and the larger
+    counts; overhead comes on top.
+    """
+    sidecars = peak = 0
+    for init in spec.init_containers or ():
+        need = _request(init, name, read)
+        if init.restart_policy == "Always":
+            sidecars += need
+            peak = max(peak, sidecars)
+        else:
+            peak = max(peak, sidecars + need)
+    total = max(peak, sidecars + sum(_request(c, name, read) for c in spec.containers or ()))
+    own = (spec.resources.requests if spec.resources else None) or {}
+    return ((read(own.get(name)) or total) + (read((spec.overhead or {}).get(name)) or 0)) or None
+
+
+def _request(container: Container, name: str, read: Callable[[_Amount], int | None]) -> int:
+    requests = (container.resources.requests if container.resources else None) or {}
+    return read(requests.get(name)) or 0

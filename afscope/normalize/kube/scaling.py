@@ -1,12 +1,16 @@
 """HorizontalPodAutoscalers and ScaledObjects to rows of `hpas` and `scaledobjects`."""
 
 from collections.abc import Iterator
-from typing import Any
+from math import isfinite
+from typing import Any, NamedTuple
+
+import msgspec
 
 from afscope.model.clock import Micros
 from afscope.model.quantity import NO_PODS_MILLI
-from afscope.normalize.kube.common import condition, document, identity, owner, quantity, when
-from afscope.normalize.kube.types import ExternalMetric, Hpa, Metric, MetricValue, ScaledObject, Trigger
+from afscope.normalize.kube import lenient
+from afscope.normalize.kube.common import by_type, condition, document, identity, owner, quantity, when
+from afscope.normalize.kube.types import Condition, Hpa, ScaledObject, Trigger
 from afscope.normalize.redact import Redactor
 
 # Where each SQL, Redis and RabbitMQ scaler keeps its target and its activation threshold (domain: keda-hpa 6).
@@ -15,33 +19,34 @@ _ACTIVATION_KEYS = (
     "activationTargetQueryValue", "activationQueryValue", "activationTargetValue", "activationListLength",
     "activationValue",
 )  # fmt: skip
-_PAUSES = ("autoscaling.keda.sh/",)
+_PAUSES = "autoscaling.keda.sh/"
+_Amount = str | int | float | None
 
 
 def hpa(obj: Hpa, redactor: Redactor) -> dict[str, Any]:
     """One row of `hpas`; the metric columns are those of the first external metric."""
-    spec, status = obj.spec, obj.status
-    metric = _external(spec.metrics)
-    target = metric.target or MetricValue()
-    able, active, limited = (
-        condition(status.conditions, kind) for kind in ("AbleToScale", "ScalingActive", "ScalingLimited")
-    )
+    spec, status, annotations = obj.spec, obj.status, obj.metadata.annotations or {}
+    metrics = _annotated(annotations, "metrics") if spec.metrics is None else spec.metrics
+    current = _annotated(annotations, "current-metrics") if status.current_metrics is None else status.current_metrics
+    external = _external(metrics)
+    conditions = by_type(_hpa_conditions(obj))
+    able, active, limited = (condition(conditions, kind) for kind in ("AbleToScale", "ScalingActive", "ScalingLimited"))
     return {
         **identity(obj.metadata),
         **owner(obj.metadata),
-        "labels": document(obj.metadata.labels),
+        "labels": document(redactor.labels(obj.metadata.labels)),
         "created_at": when(obj.metadata.creation_timestamp),
         "generation": obj.metadata.generation,
         "target_kind": spec.scale_target_ref.kind,
         "target_name": spec.scale_target_ref.name or None,
         "min_replicas": spec.min_replicas,
         "max_replicas": spec.max_replicas,
-        "behavior": document(spec.behavior),
-        "metrics": document(spec.metrics),
-        "metric_name": metric.metric.name if metric.metric else None,
-        "metric_type": target.type,
-        "target_milli": quantity(target.average_value or target.value),
-        "current_milli": _current(status.current_metrics),
+        "behavior": document(spec.behavior if spec.behavior is not None else _annotated(annotations, "behavior")),
+        "metrics": document(metrics),
+        "metric_name": external.name,
+        "metric_type": external.type,
+        "target_milli": quantity(external.target),
+        "current_milli": _current(current),
         "current_replicas": status.current_replicas,
         "desired_replicas": status.desired_replicas,
         "last_scale_time": when(status.last_scale_time),
@@ -55,7 +60,7 @@ def hpa(obj: Hpa, redactor: Redactor) -> dict[str, Any]:
         "limited_status": limited.status,
         "limited_reason": limited.reason,
         "limited_message": redactor.optional(limited.message),
-        "current_metrics": document(status.current_metrics),
+        "current_metrics": document(current),
     }
 
 
@@ -63,17 +68,66 @@ def hpa_times(obj: Hpa) -> Iterator[Micros | None]:
     """Own times of an HPA."""
     yield when(obj.metadata.creation_timestamp)
     yield when(obj.status.last_scale_time)
-    yield from (when(c.last_transition_time) for c in obj.status.conditions or ())
+    yield from (when(c.last_transition_time) for c in _hpa_conditions(obj) or ())
 
 
-def _external(metrics: list[Metric] | None) -> ExternalMetric:
-    return next((m.external for m in metrics or () if m.external), ExternalMetric())
+class _External(NamedTuple):
+    """An external metric of spec (target) or status (current), whatever the API's version calls its parts."""
+
+    name: str | None = None
+    type: str | None = None
+    target: _Amount = None
+    current: _Amount = None
 
 
-def _current(metrics: list[Metric] | None) -> int | None:
+def _external(metrics: Any) -> _External:
+    """autoscaling/v2 and v2beta2 nest name and values; v2beta1 and the annotations of v1 do not."""
+    found = (m.get("external") for m in metrics or () if isinstance(m, dict))
+    external = next((one for one in found if isinstance(one, dict)), {})
+    target, current = _part(external, "target"), _part(external, "current")
+    average, value = external.get("targetAverageValue"), external.get("targetValue")
+    old_type = "AverageValue" if average is not None else "Value" if value is not None else None
+    return _External(
+        _part(external, "metric").get("name") or external.get("metricName"),
+        target.get("type") or old_type,
+        _first(target.get("averageValue"), target.get("value"), average, value),
+        _first(
+            current.get("averageValue"), current.get("value"),
+            external.get("currentAverageValue"), external.get("currentValue"),
+        ),
+    )  # fmt: skip
+
+
+def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
+    part = of.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _first(*values: Any) -> _Amount:
+    """The first amount; v1 writes a value that does not apply as null, "" or 0 beside the one that does."""
+    amounts = [v for v in values if isinstance(v, (str, int, float)) and v != ""]
+    return next((v for v in amounts if v not in ("0", 0)), amounts[0] if amounts else None)
+
+
+def _annotated(annotations: dict[str, str | None], name: str) -> Any:
+    """What autoscaling/v1 keeps in an annotation; None when it is absent or no JSON."""
+    text = annotations.get(f"autoscaling.alpha.kubernetes.io/{name}")
+    try:
+        return msgspec.json.decode(text) if text else None
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _hpa_conditions(obj: Hpa) -> list[Condition] | None:
+    if obj.status.conditions is not None:
+        return obj.status.conditions
+    found = lenient.convert(_annotated(obj.metadata.annotations or {}, "conditions"), list[Condition] | None)
+    return found.value if isinstance(found.value, list) else None
+
+
+def _current(metrics: Any) -> int | None:
     """averageValue or value in milli; None while the metric fails and for the garbage of a target without pods."""
-    current = _external(metrics).current or MetricValue()
-    value = quantity(current.average_value or current.value)
+    value = quantity(_external(metrics).current)
     return None if value == NO_PODS_MILLI else value
 
 
@@ -84,11 +138,12 @@ def scaled_object(obj: ScaledObject, redactor: Redactor) -> dict[str, Any]:
     trigger = next((t for t in triggers if (t.metadata or {}).get("query")), triggers[0] if triggers else Trigger())
     metadata = trigger.metadata or {}
     query = metadata.get("query")
-    ready, active = condition(status.conditions, "Ready"), condition(status.conditions, "Active")
+    conditions = by_type(status.conditions)
+    ready, active = condition(conditions, "Ready"), condition(conditions, "Active")
     annotations = {k: v for k, v in (obj.metadata.annotations or {}).items() if k.startswith(_PAUSES)}
     return {
         **identity(obj.metadata),
-        "labels": document(obj.metadata.labels),
+        "labels": document(redactor.labels(obj.metadata.labels)),
         "created_at": when(obj.metadata.creation_timestamp),
         "deletion_at": when(obj.metadata.deletion_timestamp),
         "generation": obj.metadata.generation,
@@ -104,10 +159,10 @@ def scaled_object(obj: ScaledObject, redactor: Redactor) -> dict[str, Any]:
         "behavior": document(_behavior(spec.advanced)),
         "triggers": document([_trigger(t, redactor) for t in triggers]),
         "trigger_type": trigger.type or None,
-        "query": redactor.text(query) if isinstance(query, str) else None,
+        "query": redactor.query(query) if isinstance(query, str) else None,
         "trigger_target": _number(metadata, _TARGET_KEYS),
         "activation_target": _number(metadata, _ACTIVATION_KEYS),
-        "pause_annotations": document(annotations) if annotations else None,
+        "pause_annotations": document(redactor.annotations(annotations)) if annotations else None,
         "hpa_name": status.hpa_name,
         "last_active_time": when(status.last_active_time),
         "original_replica_count": status.original_replica_count,
@@ -117,9 +172,9 @@ def scaled_object(obj: ScaledObject, redactor: Redactor) -> dict[str, Any]:
         "ready_message": redactor.optional(ready.message),
         "active_status": active.status,
         "active_reason": active.reason,
-        "fallback_status": condition(status.conditions, "Fallback").status,
-        "paused_status": condition(status.conditions, "Paused").status,
-        "hpa_active_status": condition(status.conditions, "HPAActive").status,
+        "fallback_status": condition(conditions, "Fallback").status,
+        "paused_status": condition(conditions, "Paused").status,
+        "hpa_active_status": condition(conditions, "HPAActive").status,
         "health": document(status.health),
         "external_metric_names": document(status.external_metric_names),
     }
@@ -150,7 +205,9 @@ def _trigger(trigger: Trigger, redactor: Redactor) -> dict[str, Any]:
 def _number(metadata: dict[str, Any], keys: tuple[str, ...]) -> float | None:
     for key in keys:
         try:
-            return float(metadata[key])
+            number = float(metadata[key])
         except (KeyError, TypeError, ValueError):
             continue
+        if isfinite(number):
+            return number
     return None

@@ -4,11 +4,13 @@ Every field that servers have been seen to send as null is optional (`containers
 null` on mirrored events, conditions without times from KEDA). Shapes: Kubernetes 1.36 API reference; KEDA CRD 2.20.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 Json = dict[str, Any]
+Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""What a capture can hold: a longer number is as wrong as a word."""
 
 
 class _Object(msgspec.Struct, rename="camel"):
@@ -41,12 +43,12 @@ class Meta(_Object):
     namespace: str | None = None
     uid: str = ""
     resource_version: str | None = None
-    generation: int | None = None
+    generation: Int | None = None
     creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
-    deletion_grace_period_seconds: int | None = None
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
+    deletion_grace_period_seconds: Int | None = None
+    labels: dict[str, str | None] | None = None
+    annotations: dict[str, str | None] | None = None
     owner_references: list[OwnerReference] | None = None
     managed_fields: list[ManagedField] | None = None
 
@@ -75,7 +77,7 @@ class EnvVar(_Object):
 
 
 class Resources(_Object):
-    """resources.requests of a container."""
+    """resources.requests of a container or a pod."""
 
     requests: dict[str, str | int | float] | None = None
 
@@ -89,6 +91,7 @@ class Container(_Object):
     args: list[str] | None = None
     env: list[EnvVar] | None = None
     resources: Resources | None = None
+    restart_policy: str | None = None
 
 
 class PodSpec(_Object):
@@ -96,8 +99,10 @@ class PodSpec(_Object):
 
     containers: list[Container] | None = None
     init_containers: list[Container] | None = None
+    resources: Resources | None = None
+    overhead: dict[str, str | int | float] | None = None
     node_name: str | None = None
-    termination_grace_period_seconds: int | None = None
+    termination_grace_period_seconds: Int | None = None
 
 
 class ContainerPhase(_Object):
@@ -107,7 +112,7 @@ class ContainerPhase(_Object):
     message: str | None = None
     started_at: str | None = None
     finished_at: str | None = None
-    exit_code: int | None = None
+    exit_code: Int | None = None
 
 
 class ContainerState(_Object):
@@ -124,7 +129,7 @@ class ContainerStatus(_Object):
     name: str = ""
     image: str | None = None
     ready: bool | None = None
-    restart_count: int | None = None
+    restart_count: Int | None = None
     state: ContainerState | None = None
     last_state: ContainerState | None = None
 
@@ -158,7 +163,7 @@ class Template(_Object):
 class WorkloadSpec(_Object):
     """spec of Deployment, StatefulSet and ReplicaSet."""
 
-    replicas: int | None = None
+    replicas: Int | None = None
     selector: Json | None = None
     template: Template | None = None
     pod_management_policy: str | None = None
@@ -167,12 +172,12 @@ class WorkloadSpec(_Object):
 class WorkloadStatus(_Object):
     """status of Deployment, StatefulSet and ReplicaSet."""
 
-    observed_generation: int | None = None
-    replicas: int | None = None
-    ready_replicas: int | None = None
-    available_replicas: int | None = None
-    updated_replicas: int | None = None
-    terminating_replicas: int | None = None
+    observed_generation: Int | None = None
+    replicas: Int | None = None
+    ready_replicas: Int | None = None
+    available_replicas: Int | None = None
+    updated_replicas: Int | None = None
+    terminating_replicas: Int | None = None
     conditions: list[Condition] | None = None
 
 
@@ -191,42 +196,13 @@ class TargetRef(_Object):
     name: str = ""
 
 
-class MetricValue(_Object):
-    """target or current of a metric; type is the target's."""
-
-    type: str | None = None
-    value: str | None = None
-    average_value: str | None = None
-
-
-class MetricIdentity(_Object):
-    """metric.name."""
-
-    name: str | None = None
-
-
-class ExternalMetric(_Object):
-    """external of spec.metrics[] and status.currentMetrics[]."""
-
-    metric: MetricIdentity | None = None
-    target: MetricValue | None = None
-    current: MetricValue | None = None
-
-
-class Metric(_Object):
-    """One metric; while it fails the status holds one of type ""."""
-
-    type: str | None = None
-    external: ExternalMetric | None = None
-
-
 class HpaSpec(_Object):
-    """spec of an HPA, autoscaling/v2."""
+    """spec of an HPA, autoscaling/v2; v1 keeps metrics and behavior in annotations."""
 
     scale_target_ref: TargetRef = msgspec.field(default_factory=TargetRef)
-    min_replicas: int | None = None
-    max_replicas: int | None = None
-    metrics: list[Metric] | None = None
+    min_replicas: Int | None = None
+    max_replicas: Int | None = None
+    metrics: list[Json] | None = None
     behavior: Json | None = None
 
 
@@ -234,9 +210,9 @@ class HpaStatus(_Object):
     """status of an HPA, autoscaling/v2."""
 
     last_scale_time: str | None = None
-    current_replicas: int | None = None
-    desired_replicas: int | None = None
-    current_metrics: list[Metric] | None = None
+    current_replicas: Int | None = None
+    desired_replicas: Int | None = None
+    current_metrics: list[Json] | None = None
     conditions: list[Condition] | None = None
 
 
@@ -263,12 +239,12 @@ class ScaledObjectSpec(_Object):
     """spec of a ScaledObject."""
 
     scale_target_ref: TargetRef = msgspec.field(default_factory=TargetRef)
-    polling_interval: int | None = None
-    cooldown_period: int | None = None
-    initial_cooldown_period: int | None = None
-    min_replica_count: int | None = None
-    max_replica_count: int | None = None
-    idle_replica_count: int | None = None
+    polling_interval: Int | None = None
+    cooldown_period: Int | None = None
+    initial_cooldown_period: Int | None = None
+    min_replica_count: Int | None = None
+    max_replica_count: Int | None = None
+    idle_replica_count: Int | None = None
     fallback: Json | None = None
     advanced: Json | None = None
     triggers: list[Trigger] | None = None
@@ -279,8 +255,8 @@ class ScaledObjectStatus(_Object):
 
     hpa_name: str | None = None
     last_active_time: str | None = None
-    original_replica_count: int | None = None
-    paused_replica_count: int | None = None
+    original_replica_count: Int | None = None
+    paused_replica_count: Int | None = None
     conditions: list[Condition] | None = None
     health: Json | None = None
     external_metric_names: list[str] | None = None
@@ -314,7 +290,7 @@ class EventSource(_Object):
 class EventSeries(_Object):
     """series of an event."""
 
-    count: int | None = None
+    count: Int | None = None
     last_observed_time: str | None = None
 
 
@@ -327,8 +303,8 @@ class Event(_Object):
     message: str | None = None
     note: str | None = None
     action: str | None = None
-    count: int | None = None
-    deprecated_count: int | None = None
+    count: Int | None = None
+    deprecated_count: Int | None = None
     first_timestamp: str | None = None
     last_timestamp: str | None = None
     deprecated_first_timestamp: str | None = None
@@ -415,8 +391,8 @@ class LeaseSpec(_Object):
     holder_identity: str | None = None
     acquire_time: str | None = None
     renew_time: str | None = None
-    lease_transitions: int | None = None
-    lease_duration_seconds: int | None = None
+    lease_transitions: Int | None = None
+    lease_duration_seconds: Int | None = None
 
 
 class Lease(_Object):
@@ -424,11 +400,3 @@ class Lease(_Object):
 
     metadata: Meta
     spec: LeaseSpec = msgspec.field(default_factory=LeaseSpec)
-
-
-class Head(_Object):
-    """What every object says about itself."""
-
-    kind: str = ""
-    api_version: str = ""
-    metadata: Meta = msgspec.field(default_factory=Meta)

@@ -8,12 +8,12 @@ from afscope.normalize.kube.common import (
     condition,
     document,
     identity,
-    main_container,
     owner,
+    spelled,
     template_of,
     when,
-    worker_concurrency,
 )  # fmt: skip
+from afscope.normalize.kube.containers import command_line, main_container, worker_concurrency
 from afscope.normalize.kube.types import ManagedField, Workload
 from afscope.normalize.redact import Redactor, writes_replicas
 
@@ -21,16 +21,16 @@ from afscope.normalize.redact import Redactor, writes_replicas
 def workload(obj: Workload, redactor: Redactor, kind: str) -> dict[str, Any]:
     """One row of `workloads`."""
     template = template_of(obj.spec.template)
-    container = main_container(template.spec)
+    container = main_container(template.metadata, template.spec)
     failure = condition(obj.status.conditions, "ReplicaFailure")
     failed = failure.status == "True"
     return {
         **identity(obj.metadata),
         **owner(obj.metadata),
         "kind": kind,
-        "labels": document(obj.metadata.labels),
+        "labels": document(redactor.labels(obj.metadata.labels)),
         "selector": document(obj.spec.selector),
-        "template_labels": document(template.metadata.labels),
+        "template_labels": document(redactor.labels(template.metadata.labels)),
         "created_at": when(obj.metadata.creation_timestamp),
         "deletion_at": when(obj.metadata.deletion_timestamp),
         "generation": obj.metadata.generation,
@@ -44,11 +44,11 @@ def workload(obj: Workload, redactor: Redactor, kind: str) -> dict[str, Any]:
         **_writer(obj.metadata.managed_fields or []),
         "failure_reason": failure.reason if failed else None,
         "failure_message": redactor.optional(failure.message) if failed else None,
-        "conditions": document([_condition(c, redactor) for c in obj.status.conditions or ()]),
+        "conditions": spelled(obj.status.conditions, redactor),
         "pod_management_policy": obj.spec.pod_management_policy,
         "grace_period_s": template.spec.termination_grace_period_seconds,
         "worker_concurrency": worker_concurrency(container),
-        "args": document(redactor.args([*(container.command or []), *(container.args or [])])),
+        "args": document(redactor.args(command_line(container))),
     }
 
 
@@ -58,16 +58,6 @@ def times(obj: Workload) -> Iterator[Micros | None]:
     for c in obj.status.conditions or ():
         yield when(c.last_transition_time)
         yield when(c.last_update_time)
-
-
-def _condition(c: Any, redactor: Redactor) -> dict[str, Any]:
-    return {
-        "type": c.type,
-        "status": c.status,
-        "reason": c.reason,
-        "message": redactor.optional(c.message),
-        "since": c.last_transition_time,
-    }
 
 
 def _writer(fields: list[ManagedField]) -> dict[str, Any]:
