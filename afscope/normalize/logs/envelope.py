@@ -29,12 +29,30 @@ _DATED = (_AIRFLOW, _CELERY, _GUNICORN, _STRUCTLOG, _ZAP)
 _KLOG_LEVELS = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
 
 
+# structlog's console renderer: the event padded to 30, [logger], then sorted k=v pairs
+_LOGGER = re.compile(r"(?P<msg>.*\S)\s+(?P<tail>\[[\w.:]+\](?: [\w.]+=.*)?)", re.S)
+_PAIR = re.compile(r"(?:^|\s)([\w.]+)=('[^']*'|\"[^\"]*\"|\S+)")
+_CONTEXT = ("dag_id", "run_id", "task_id", "map_index", "try_number", "ti_id", "hostname", "exit_code", "signal_name")
+_LEVELS = {"WARN": "WARNING", "DPANIC": "CRITICAL", "PANIC": "CRITICAL"}
+
+
 class Line(NamedTuple):
-    """A line without its envelope; `ts` is None where it has no time of its own."""
+    """A line without its envelope; `ts` is None where it has no time of its own.
+
+    The message of a JSON line is what structlog's console would show: event, [logger], key=value of the context.
+    """
 
     ts: Micros | None
     level: str | None
     message: str
+
+
+def event_of(message: str) -> tuple[str, dict[str, str]]:
+    """The event of a message without its logger, and the pairs that say which task it is about."""
+    match = _LOGGER.fullmatch(message)
+    if match is None:
+        return message, {}
+    return match["msg"], {key: value.strip("'\"") for key, value in _PAIR.findall(match["tail"]) if key in _CONTEXT}
 
 
 def open_line(text: str, day_hint: Micros) -> Line:
@@ -52,7 +70,7 @@ def _inner(text: str, day_hint: Micros) -> Line:
     for form in _DATED:
         match = form.match(text)
         if match:
-            return Line(_time(match["ts"]), match["lvl"].upper(), match["msg"])
+            return Line(_time(match["ts"]), _level(match["lvl"]), match["msg"])
     match = _KLOG.match(text)
     if match:
         return Line(_klog_time(match, day_hint), _KLOG_LEVELS[match["lvl"]], match["msg"])
@@ -72,15 +90,27 @@ def _json(text: str, day_hint: Micros) -> Line | None:
     message = next((fields[k] for k in ("event", "msg", "message") if isinstance(fields.get(k), str)), None)
     if message is None:
         return None
-    error = fields.get("error")
-    if isinstance(error, str) and error:
-        message = f"{message}: {error}"
-    level = fields.get("level")
-    return Line(_time(fields.get("timestamp") or fields.get("ts") or fields.get("time")), _level(level), message)
+    at = _time(fields.get("timestamp") or fields.get("ts") or fields.get("time"))
+    return Line(at, _level(fields.get("level")), " ".join([": ".join([message, *_errors(fields)]), *_tail(fields)]))
+
+
+def _errors(fields: dict[str, Any]) -> list[str]:
+    """What went wrong: zap's error, or of each exception its type and value; frames are for programmers."""
+    error, details = fields.get("error"), fields.get("error_detail")
+    found = [error] if isinstance(error, str) and error else []
+    exceptions = [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+    return found + [f"{detail.get('exc_type')}: {detail.get('exc_value')}" for detail in exceptions]
+
+
+def _tail(fields: dict[str, Any]) -> list[str]:
+    if not isinstance(fields.get("logger"), str):
+        return []
+    pairs = [f"{key}={fields[key]!r}" for key in _CONTEXT if isinstance(fields.get(key), str | int)]
+    return [f"[{fields['logger']}]", *pairs]
 
 
 def _level(value: Any) -> str | None:
-    return value.upper() if isinstance(value, str) else None
+    return _LEVELS.get(value.upper(), value.upper()) if isinstance(value, str) else None
 
 
 def _time(value: Any) -> Micros | None:

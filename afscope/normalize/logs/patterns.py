@@ -25,11 +25,14 @@ def patterns() -> tuple[Pattern, ...]:
     )
 
 
-def match(message: str) -> tuple[str, dict[str, str]] | None:
-    """The id of the first pattern that a message fits, and the pattern's named groups; None for unknown lines."""
+def match(message: str, event: str = "") -> tuple[str, dict[str, str]] | None:
+    """The id of the first pattern that a message fits, and the pattern's named groups; None for unknown lines.
+
+    `event` is the message without its logger: looked at first, or a group at the end would swallow what follows.
+    """
     for pattern in patterns():
         if any(needle in message for needle in pattern.needles):
-            found = pattern.regex.search(message)
+            found = pattern.regex.search(event or message) or pattern.regex.search(message)
             if found:
                 return pattern.id, {name: value for name, value in found.groupdict().items() if value is not None}
     return None
