@@ -47,10 +47,12 @@ def _summary(
     unknown = sum(us for w in waiters for (stage, _), us in w.seconds.items() if stage == UNKNOWN) / SECOND
     if missing("task_instances") or missing("dag_runs"):
         return None, say(lang, "no_tasks")
+    much_unknown = unknown >= ROOT_SECONDS and unknown >= ROOT_SHARE * total
+    unexplained = say(lang, "unexplained", unknown=f"{unknown:.0f}", total=f"{total:.0f}")
     if roots:
-        return False, _guilty(roots, total, lang)
-    if unknown >= ROOT_SECONDS and unknown >= ROOT_SHARE * total:
-        return None, say(lang, "unexplained", unknown=f"{unknown:.0f}", total=f"{total:.0f}")
+        return False, _guilty(roots, total, lang) + (f" {unexplained}" if much_unknown else "")
+    if much_unknown:
+        return None, unexplained
     if failures := _failures(session):
         return None, say(lang, "failures", n=failures)
     if unlooked:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from afscope.model.finding import Role, Ruling
-from tests.engine.incident import Incident, finding, roots, ruling, seconds
+from tests.engine.incident import Incident, at, finding, roots, ruling, seconds
 
 
 def capped(
@@ -216,3 +216,30 @@ class TestScheduler:
         case = incident.open(tmp_path)
         assert roots(case) == ["db_slow"]
         assert ruling(case, "scheduler") is not Ruling.GUILTY
+
+
+class TestDeferred:
+    def sensors(self, include_deferred: bool) -> Incident:
+        """Two tasks of pool `tiny` (2 slots) are deferred from second 30 on, and give their places back."""
+        incident = Incident()
+        incident.pool("tiny", 2)
+        if include_deferred:
+            incident.rows = [r for r in incident.rows if r.values.get("pool") != "tiny"]
+            incident._add("pools", 0, pool="tiny", slots=2, include_deferred=True)
+        incident.workers()
+        incident.run("r1", 10, 10.2)
+        for n in range(2):
+            incident.task(f"h{n}", "r1", none=10, scheduled=10.5, queued=11, running=20, host="w0", pool="tiny")
+            incident._add("task_instances", 30, dag_id="etl", run_id="r1", task_id=f"h{n}", map_index=-1, attempt=1,
+                          state="deferred", pool="tiny", pool_slots=1, queue="default", hostname="w0", start_date=at(20))  # fmt: skip
+        incident.task("t", "r1", none=10, scheduled=10.5, pool="tiny")
+        return incident
+
+    def test_deferred_tasks_hold_no_slot_of_an_ordinary_pool(self, tmp_path: Path) -> None:
+        case = self.sensors(include_deferred=False).open(tmp_path)
+        assert seconds(case, "pool_exhausted") < 30
+        assert [lane.at(at(60)) for lane in case.charts[0].lanes if lane.name == "slots_used"] == [0]
+
+    def test_they_do_where_the_pool_includes_them(self, tmp_path: Path) -> None:
+        case = self.sensors(include_deferred=True).open(tmp_path)
+        assert roots(case) == ["pool_exhausted"]
