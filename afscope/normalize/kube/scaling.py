@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from afscope.model.clock import Micros
-from afscope.model.quantity import NO_PODS_MILLI
+from afscope.model.quantity import is_no_pods
 from afscope.normalize.kube import lenient
 from afscope.normalize.kube.common import by_type, condition, document, identity, owner, quantity, when
 from afscope.normalize.kube.types import Condition, Hpa, ScaledObject, Trigger
@@ -128,7 +128,7 @@ def _hpa_conditions(obj: Hpa) -> list[Condition] | None:
 def _current(metrics: Any) -> int | None:
     """averageValue or value in milli; None while the metric fails and for the garbage of a target without pods."""
     value = quantity(_external(metrics).current)
-    return None if value == NO_PODS_MILLI else value
+    return None if value is None or is_no_pods(value) else value
 
 
 def scaled_object(obj: ScaledObject, redactor: Redactor) -> dict[str, Any]:
