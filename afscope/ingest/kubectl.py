@@ -1,43 +1,61 @@
 """What `kubectl get … -o json` and `kubectl get -w -o json [--output-watch-events]` write.
 
-Lists, single objects, and watch events ({"type", "object"}), concatenated in any way. Nobody wrote down when kubectl
-saw what; an object was seen no earlier than the newest time it holds, and a watch is in the order of time, so that
-is what `seen_at` becomes.
+Lists, single objects, and watch events ({"type", "object"}), one after the other in any way. Nobody wrote down when
+kubectl saw what. An object was seen no earlier than the newest time it holds, a list no earlier than the newest of all
+its items, and a stream is in the order of time: that is what `seen_at` becomes.
 """
 
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from afscope.ingest.documents import documents
+from afscope.ingest.documents import Part, Piece, documents
 from afscope.ingest.lines import open_bytes
 from afscope.ingest.recording import KINDS
 from afscope.ingest.sink import Findings, Stream, Timed
 from afscope.model.capture import SourceState
 from afscope.model.clock import SECOND, Micros, parse_time
-from afscope.model.row import ADDED, STATE
+from afscope.model.row import ADDED, DELETED, MODIFIED, STATE
 from afscope.normalize.kube import TABLE_OF_KIND, KubeNormalizer
 
-_TIME = re.compile(rb'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"')
-# deletionTimestamp lies in the future by the grace period, and certificates by years
-_FUTURE = re.compile(rb'"(?:deletionTimestamp|notAfter|expirationTimestamp)"\s*:\s*"[^"]*"')
-_PLURALS = {plural: table for plural, (_, table) in KINDS.items()}
+# Times at which something was written down. Not deadlines: deletionTimestamp lies ahead by the grace period.
+_TIME = re.compile(
+    rb'"(?:creationTimestamp|(?:last|first|deprecatedLast|deprecatedFirst)Timestamp|eventTime|lastObservedTime'
+    rb"|last(?:Transition|Update|Probe|Heartbeat|Scale|Active)Time|startedAt|finishedAt|startTime|renewTime"
+    rb'|acquireTime|time)"\s*:\s*"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z"'
+)
+_LIST_KIND = re.compile(rb'"kind"\s*:\s*"(\w*)List"')
+_PLURALS = {plural: kind for plural, (kind, _) in KINDS.items()}
 _SHORT = {
-    "po": "pods",
-    "hpa": "horizontalpodautoscalers",
-    "so": "scaledobjects",
-    "deploy": "deployments",
-    "ev": "events",
-}
+    "po": "Pod", "hpa": "HorizontalPodAutoscaler", "so": "ScaledObject", "deploy": "Deployment", "ev": "Event",
+    "sts": "StatefulSet", "rs": "ReplicaSet", "no": "Node", "quota": "ResourceQuota", "limits": "LimitRange",
+}  # fmt: skip
+_WORKLOADS = {"Deployment", "StatefulSet", "ReplicaSet"}
+# A watch shows first what it lists, in no order of time; clocks of nodes may run ahead by this much.
+_SKEW: Micros = 10 * SECOND
+_MOST_DAMAGE = 20
+
+
+class _Metadata(msgspec.Struct):
+    uid: str = ""
 
 
 class _Head(msgspec.Struct):
     kind: str = ""
     type: str = ""
-    items: list[msgspec.Raw] | None = None
     object: msgspec.Raw = msgspec.Raw()
+    metadata: _Metadata | None = None
+
+
+class _Listing(NamedTuple):
+    """What is known of a list before its items are read: their kind (empty: each names its own) and newest time."""
+
+    kind: str
+    newest: Micros
 
 
 _HEAD = msgspec.json.Decoder(_Head)
@@ -48,80 +66,173 @@ def sniff(path: Path) -> bool:
     try:
         with open_bytes(path) as handle:
             head = handle.read(4096)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return False
     text = head.replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe").lstrip()
-    return text.startswith(b"{") and (b'"kind"' in text or b'"object"' in text or b'"apiVersion"' in text)
+    begins = re.search(rb"^\s*[{\[]", text, re.MULTILINE)
+    return begins is not None and any(word in text for word in (b'"kind"', b'"object"', b'"apiVersion"'))
 
 
 def stream(path: Path, kube: KubeNormalizer, found: Findings) -> Stream:
-    """The rows of one file; what cannot be read is noted with its line."""
-    latest: Micros = 0
-    with open_bytes(path) as handle:
-        try:
-            for line, raw, whole in documents(handle):
-                where = f"{path}:{line}"
-                if not whole:
-                    found.note(f"{where}: the file ends in the middle of a document: everything before is kept")
-                    return
-                for timed in _document(path, raw, kube, found, where, latest):
-                    latest = max(latest, timed.seen_at)
-                    yield timed
-        except ValueError as error:
-            found.note(f"{path}: {error}")
-        except (OSError, EOFError) as error:
-            found.note(f"{path}: cannot be read further: {error}")
-
-
-def _document(path: Path, raw: bytes, kube: KubeNormalizer, found: Findings, where: str, latest: Micros) -> Stream:
+    """The rows of one file; what cannot be read is noted with its line. Reads the file twice when it holds a list."""
+    reader = _Reader(path, kube, found)
     try:
-        head = _HEAD.decode(raw)
-    except msgspec.DecodeError as error:
-        found.note(f"{where}: {error}")
-        return
-    if head.items is not None:
-        _listed(path, head, found, where)
-        seen_at = max([latest, *(newest(bytes(item)) for item in head.items)])
-        for item in head.items:
-            yield from _observe(kube, STATE, bytes(item), seen_at, found, where)
-    elif head.type and bytes(head.object):
-        if head.type not in ("BOOKMARK", "ERROR"):
-            body = bytes(head.object)
-            yield from _observe(kube, head.type, body, max(latest, newest(body)), found, where)
-    elif head.kind:
-        yield from _observe(kube, STATE if not latest else ADDED, raw, max(latest, newest(raw)), found, where)
-    else:
-        found.note(f"{where}: no kind, no list, no watch event")
-
-
-def _observe(kube: KubeNormalizer, change: str, raw: bytes, seen_at: Micros, found: Findings, where: str) -> Stream:
-    try:
-        for row in kube.observe(change, raw, seen_at):
-            found.source(row.table, SourceState.OK)
-            yield Timed(seen_at, row)
-    except msgspec.DecodeError as error:
-        found.note(f"{where}: {error}")
-    while kube.problems:
-        found.note(f"{where}: only kept as an object: {kube.problems.pop()}")
-
-
-def _listed(path: Path, head: _Head, found: Findings, where: str) -> None:
-    """A list is proof for its kind even when it is empty: the kind is in PodList, or in the file's name."""
-    table = TABLE_OF_KIND.get(head.kind.removesuffix("List")) or next(_tables_named(path), None)
-    if table:
-        found.source(table, SourceState.OK)
-    elif not head.items:
-        found.note(f"{where}: an empty list of nobody knows what; name the file after the kind, such as pods.json")
-
-
-def _tables_named(path: Path) -> Iterator[str]:
-    for word in re.split(r"[^a-z]+", path.name.lower()):
-        plural = _SHORT.get(word, word)
-        if plural in _PLURALS:
-            yield _PLURALS[plural]
+        with open_bytes(path) as handle:
+            for piece in documents(handle):
+                yield from reader.piece(piece)
+    except (OSError, EOFError, zlib.error) as error:
+        found.note(f"{path}: cannot be read further, everything before is kept: {error}")
+    reader.end()
 
 
 def newest(raw: bytes) -> Micros:
-    """The newest time in an object's JSON, deadlines left out; one second more, as most have no fraction."""
-    found = [parse_time(match.decode()) for match in _TIME.findall(_FUTURE.sub(b"", raw))]
-    return max(found) + SECOND if found else 0
+    """The newest time at which an object's JSON says that something was written; 0 without any.
+
+    One second more than it says, as most times have no fraction.
+    """
+    latest = max(_TIME.findall(raw), default=b"")
+    try:
+        return parse_time(latest.decode() + "Z") + SECOND if latest else 0
+    except ValueError:
+        return 0
+
+
+class _Reader:
+    """Turns the pieces of one file into rows."""
+
+    def __init__(self, path: Path, kube: KubeNormalizer, found: Findings) -> None:
+        self._path, self._kube, self._found = path, kube, found
+        self._latest: Micros = 0
+        self._uids: set[str] = set()
+        self._listings: Iterator[_Listing] | None = None
+        self._listing: _Listing | None = None
+        self._damaged = 0
+
+    def piece(self, piece: Piece) -> Stream:
+        """The rows of one piece."""
+        where = f"{self._path}:{piece.line}"
+        if piece.part is Part.ITEM:
+            listing = self._open_listing()
+            self._latest = max(self._latest, listing.newest)
+            yield from self._observe(STATE, piece.raw, where, listing.kind or None)
+        elif piece.part is Part.LIST:
+            self._listed(piece, where, empty=self._listing is None)
+            self._listing = None
+        elif piece.part is Part.DAMAGE:
+            self._listing = None
+            self._note_damage(piece, where)
+        else:
+            yield from self._document(piece.raw, where)
+
+    def end(self) -> None:
+        """The file is read: workloads without all their kinds are only partly known."""
+        if self._damaged > _MOST_DAMAGE:
+            self._found.note(f"{self._path}: {self._damaged - _MOST_DAMAGE} more places that are not JSON")
+        missing = _WORKLOADS - self._kube.kinds
+        if not missing:
+            self._found.source("workloads", SourceState.OK)
+        elif missing != _WORKLOADS:
+            reason = f"not recorded: {', '.join(sorted(missing))}"
+            self._found.source("workloads", SourceState.PARTIAL, reason)
+
+    def _open_listing(self) -> _Listing:
+        if self._listings is None:
+            self._listings = _listings(self._path)
+        if self._listing is None:
+            self._listing = next(self._listings, _Listing("", self._latest))
+        return self._listing
+
+    def _document(self, raw: bytes, where: str) -> Stream:
+        try:
+            head = _HEAD.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._found.note(f"{where}: {error}")
+            return
+        body = bytes(head.object)
+        if head.type and body.startswith(b"{"):
+            yield from self._event(head.type, body, where)
+        elif head.kind:
+            yield from self._observe(self._plain(head, raw), raw, where)
+        else:
+            self._found.note(f"{where}: no kind, no list, no watch event")
+
+    def _event(self, change: str, body: bytes, where: str) -> Stream:
+        if change == "ERROR":
+            why = self._found.redactor.text(body.decode(errors="replace"))[:200]
+            self._found.note(f"{where}: the watch ended with an error: {why}")
+        elif change in (ADDED, MODIFIED, DELETED):
+            # What is listed at the beginning of a watch comes as ADDED; it shows by being out of order.
+            old = change == ADDED and newest(body) + _SKEW < self._latest
+            yield from self._observe(STATE if old else change, body, where)
+        elif change != "BOOKMARK":
+            self._found.note(f"{where}: {change!r} is no type of a watch event")
+
+    def _plain(self, head: _Head, raw: bytes) -> str:
+        """The change of an object of a watch without events, which does not say what happened."""
+        uid = head.metadata.uid if head.metadata else ""
+        known = uid in self._uids
+        self._uids.add(uid)
+        if known and uid:
+            return MODIFIED
+        return STATE if not self._latest or newest(raw) + _SKEW < self._latest else ADDED
+
+    def _observe(self, change: str, raw: bytes, where: str, kind: str | None = None) -> Stream:
+        found = self._found
+        seen_at = self._latest = max(self._latest, newest(raw))
+        try:
+            for row in self._kube.observe(change, raw, seen_at, kind=kind):
+                if row.table != "workloads":
+                    found.source(row.table, SourceState.OK)
+                yield Timed(seen_at, row)
+        except msgspec.DecodeError as error:
+            found.note(f"{where}: {error}")
+        while self._kube.problems:
+            found.note(f"{where}: left out: {self._kube.problems.pop(0)}")
+
+    def _listed(self, piece: Piece, where: str, *, empty: bool) -> None:
+        """A list proves its kind even when it is empty: the kind is in PodList, or in the name of the file."""
+        kind = _list_kind(piece.raw)
+        kinds = [kind] if kind in TABLE_OF_KIND else list(_kinds_named(self._path)) if empty else []
+        for one in kinds:
+            self._kube.kinds.add(one)
+            if one not in _WORKLOADS:
+                self._found.source(TABLE_OF_KIND[one], SourceState.OK)
+        if empty and not kinds:
+            self._found.note(f"{where}: an empty list does not say of what; name the file after it, such as pods.json")
+
+    def _note_damage(self, piece: Piece, where: str) -> None:
+        self._damaged += 1
+        if self._damaged <= _MOST_DAMAGE:
+            begins = piece.raw.strip()[:40].decode(errors="replace")
+            clean = self._found.redactor.text(begins)
+            self._found.note(f"{where}: {piece.why}; everything around it is kept. It begins with {clean!r}")
+
+
+def _listings(path: Path) -> Iterator[_Listing]:
+    """A look ahead at the lists of a file that have items."""
+    latest: Micros | None = None
+    try:
+        with open_bytes(path) as handle:
+            for piece in documents(handle):
+                if piece.part is Part.ITEM:
+                    latest = max(latest or 0, newest(piece.raw))
+                elif latest is not None:
+                    yield _Listing(_list_kind(piece.raw), latest)
+                    latest = None
+    except (OSError, EOFError, zlib.error):
+        latest = latest or 0  # whoever reads the rows meets and notes the same
+    if latest is not None:
+        yield _Listing("", latest)
+
+
+def _list_kind(raw: bytes) -> str:
+    match = _LIST_KIND.search(raw)
+    return match[1].decode() if match else ""
+
+
+def _kinds_named(path: Path) -> Iterator[str]:
+    for word in re.split(r"[^a-z]+", path.name.lower()):
+        for kind in (_PLURALS.get(word), _SHORT.get(word), _PLURALS.get(f"{word}s")):
+            if kind:
+                yield kind
+                break

@@ -62,6 +62,8 @@ class KubeNormalizer:
         self.redactor = redactor
         self.problems: list[str] = []
         """What was left out of typed rows because it had an unexpected type: "Kind ns/name: field: why"."""
+        self.kinds: set[str] = set()
+        """Kinds that were observed."""
         self._bodies = Bodies(redactor)
         self._dates: dict[str, tuple[Micros, Micros]] = {}
         self._events = Events(redactor)
@@ -78,6 +80,7 @@ class KubeNormalizer:
         """
         body = self._bodies.parts(raw)
         kind = kind or _text(body.get("kind")) or ""
+        self.kinds.add(kind)
         obj = self._typed(kind, raw, body)
         dated = seen_at
         if kind == "Event" and obj is not None:
