@@ -13,8 +13,8 @@ from pathlib import Path
 from afscope.engine.header import AnalyzerFile, parse
 from afscope.errors import AnalyzerError
 
-BUILT_IN_FACTS = frozenset({"trigger_texts", "counted", "waits"})
-"""Facts that Python computes, because SQL fights back: the trigger's SQL re-run, and the attribution."""
+BUILT_IN_FACTS = frozenset({"trigger_texts", "counted", "decisions", "waits"})
+"""Facts that Python computes: the trigger's SQL re-run, who wrote spec.replicas (by `control`), the attribution."""
 
 
 class Catalog:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from afscope.engine import authors
 from afscope.engine.catalog import BUILT_IN_FACTS, Catalog
 from afscope.engine.header import AnalyzerFile
 from afscope.engine.session import Session, literal
@@ -16,6 +17,7 @@ from afscope.model.clock import Micros, to_datetime
 BUILT_IN_NEEDS = {
     "counted": frozenset({"targets", "attempts"}),
     "trigger_texts": frozenset({"counted"}),
+    "decisions": authors.NEEDS,
 }
 
 
@@ -74,6 +76,7 @@ class Facts:
         self._built_in: Mapping[str, Callable[[], None]] = {
             "counted": self._count,
             "trigger_texts": lambda: None,  # comes with counted
+            "decisions": lambda: authors.build(self._session),
         }
         self.translations: dict[str, Translation] = {}
 
