@@ -1,5 +1,7 @@
 """Patterns of secrets in free text: messages, command lines, log lines.
 
+Repetitions in front of what decides are bounded, so that no text takes longer than its length deserves.
+
 They mask the secret and leave the sentence: error classes, SQLSTATEs, ports and names of Kubernetes objects stay,
 because causes are told apart by them.
 """
@@ -20,13 +22,17 @@ _WORDS = (
     "pass", "pwd", "secret", "token", "key", "credential", "sig", "authorization", "cookie", "session", "connection",
     "dockerconfig", "webhook", "dsn",
 )  # fmt: skip
-_VALUE = r"\"(?:[^\"\\]|\\.)*\"|'[^']*'"
-# "Invalid auth token: Signature has expired" is the proof of a cause, not a secret.
-_PROSE = r"(?!(?:signature|token|invalid|expired|is|has|not)\b)"
+_VALUE = r"\"(?:[^\"\\]|\\.){0,4096}\"|'[^']{0,4096}'"
+# "Invalid auth token: Signature has expired" and "failed to fetch oauth token: unexpected status: 401" tell causes
+# apart and hold no secret; nor does MySQL's "(using password: YES)".
+_PROSE = (
+    r"(?:signature|token|invalid|expired|is|has|not|no|yes|unexpected|failed|unable|error|cannot|could|can't|must"
+    r"|missing|required|denied|unauthorized|forbidden|rpc|dial|context|x509|tls|unknown|the)(?=[.,;:)]*(?:\s|$))"
+)
 
 SECRET_KEY = re.compile(rf"(?:{NAMES})s?$", re.IGNORECASE)
 """A key of a document that names a secret."""
-SECRET_FLAG = re.compile(rf"--?[\w\-]*(?:{NAMES})[\w\-]*", re.IGNORECASE)
+SECRET_FLAG = re.compile(rf"--?[\w\-]{{0,64}}(?:{NAMES})[\w\-]{{0,64}}", re.IGNORECASE)
 """A flag of a command line that takes a secret."""
 TOOL_FLAGS = {"redis-cli": ("-a",), "curl": ("-u", "--user", "-H", "--header"), "wget": ("--header",),
               "sshpass": ("-p",), "mysql": ("-p",), "rabbitmqadmin": ("-p",), "amqp-publish": ("-u",)}  # fmt: skip
@@ -50,10 +56,13 @@ RULES = (
     ),
     # An image's digest follows an @ as well.
     Rule(
-        "url_userinfo", ("://",), re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)[^\s'\"`<>]*@(?!sha\d+:)"), rf"\1{MASK}@"
+        "url_userinfo",
+        ("://",),
+        re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,31}://)[^\s'\"`<>]{0,2048}@(?!sha\d+:)"),
+        rf"\1{MASK}@",
     ),
-    Rule("mysql_dsn", ("@",), re.compile(r"[^\s:@/'\"`]+:[^\s'\"`]+@(tcp|unix)?\("), rf"{MASK}@\1("),
-    Rule("jwt", ("eyj",), re.compile(r"eyJ[A-Za-z0-9_\-]{6,}\.[A-Za-z0-9_\-]{6,}(?:\.[A-Za-z0-9_\-]*)?"), MASK),
+    Rule("mysql_dsn", ("@",), re.compile(r"[^\s:@/'\"`]{1,64}:[^\s'\"`]{1,256}@(tcp|unix)?\("), rf"{MASK}@\1("),
+    Rule("jwt", ("eyj",), re.compile(r"eyJ[A-Za-z0-9_\-]{6,4096}\.[A-Za-z0-9_\-]{6,}(?:\.[A-Za-z0-9_\-]*)?"), MASK),
     Rule(
         "auth_header",
         ("bearer", "basic ", "digest "),
@@ -88,6 +97,7 @@ RULES = (
         re.compile(r"(?<=\s)(?:\[[0-9a-fA-F:]+\]|[0-9.]+):\d{1,5} \([^()\s]+\)(?=: )"),
         f"{MASK} ({MASK})",
     ),
+    Rule("pgx_address", ("failed to connect to `",), re.compile(r"(?<=dial tcp )[^\s:]\S*:\d+(?=: )"), MASK),
     Rule(
         "pgx_address",
         ("hostname resolving error",),
@@ -118,13 +128,14 @@ RULES = (
     Rule(
         "named_secret",
         _WORDS,
-        re.compile(rf"((?:{NAMES})[\w.\-]*[\"']?\s*(?::=|=>|[:=])\s*){_PROSE}({_VALUE}|[^\s,;}}&)\"']+)", re.I),
+        re.compile(rf"((?:{NAMES})[\w.\-]{{0,64}}[\"']?\s*(?:(?::=|=>|=)\s*|:(?!\s+{_PROSE})\s*))"
+            rf"({_VALUE}|[^\s,;}}&)\"']+)", re.I),
         rf"\1{MASK}",
     ),
     Rule(
         "secret_flag",
         _WORDS,
-        re.compile(rf"(--?[\w\-]*(?:{NAMES})[\w\-]*\s+)({_VALUE}|[^\s\-][^\s]*)", re.I),
+        re.compile(rf"((?<![\w\-])--?[\w\-]{{0,64}}(?:{NAMES})[\w\-]{{0,64}}\s+)({_VALUE}|[^\s\-][^\s]*)", re.I),
         rf"\1{MASK}",
         prose=True,
     ),
@@ -132,8 +143,8 @@ RULES = (
         "tool_password",
         ("redis-cli", "curl", "sshpass", "mysql", "mariadb", "rabbitmqadmin"),
         re.compile(
-            r"(\b(?:redis-cli\b[^|;&\n]*?\s-a|curl\b[^|;&\n]*?\s(?:-u|--user)|sshpass\s+-p|rabbitmqadmin\b[^|;&\n]*?\s-p)"
-            rf"\s*|\b(?:mysql\w*|mariadb[\w\-]*)\b[^|;&\n]*?\s-p)(?!ort\b|\s)({_VALUE}|\S+)"
+            r"(\b(?:redis-cli\b[^|;&\n]{0,256}?\s-a|curl\b[^|;&\n]{0,256}?\s(?:-u|--user)|sshpass\s+-p|rabbitmqadmin\b[^|;&\n]{0,256}?\s-p)"
+            rf"\s*|\b(?:mysql\w*|mariadb[\w\-]*)\b[^|;&\n]{{0,256}}?\s-p)(?!ort\b|\s)({_VALUE}|\S+)"
         ),
         rf"\1{MASK}",
         prose=True,
