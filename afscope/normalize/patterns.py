@@ -22,6 +22,8 @@ _WORDS = (
     "pass", "pwd", "secret", "token", "key", "credential", "sig", "authorization", "cookie", "session", "connection",
     "dockerconfig", "webhook", "dsn",
 )  # fmt: skip
+# What an earlier rule masked is not masked, and counted, again.
+_NEW = r"(?!\*\*\*)"
 _VALUE = r"\"(?:[^\"\\]|\\.){0,4096}\"|'[^']{0,4096}'"
 # "Invalid auth token: Signature has expired" and "failed to fetch oauth token: unexpected status: 401" tell causes
 # apart and hold no secret; nor does MySQL's "(using password: YES)".
@@ -58,7 +60,7 @@ RULES = (
     Rule(
         "url_userinfo",
         ("://",),
-        re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,31}://)[^\s'\"`<>]{0,2048}@(?!sha\d+:)"),
+        re.compile(rf"([A-Za-z][A-Za-z0-9+.\-]{{0,31}}://){_NEW}[^\s'\"`<>]{{0,2048}}@(?!sha\d+:)"),
         rf"\1{MASK}@",
     ),
     Rule("mysql_dsn", ("@",), re.compile(r"[^\s:@/'\"`]{1,64}:[^\s'\"`]{1,256}@(tcp|unix)?\("), rf"{MASK}@\1("),
@@ -87,7 +89,7 @@ RULES = (
     Rule(
         "airflow_connection",
         ("airflow_conn_", "airflow_var_"),
-        re.compile(rf"(AIRFLOW_(?:CONN|VAR)_\w+[\"']?\s*[=:]\s*)({_VALUE}|\S+)"),
+        re.compile(rf"(AIRFLOW_(?:CONN|VAR)_\w+[\"']?\s*[=:]\s*){_NEW}({_VALUE}|\S+)"),
         rf"\1{MASK}",
     ),
     # pgx: failed to connect to `user=… database=…`: 10.0.0.3:5432 (db.internal): dial error: …
@@ -101,7 +103,7 @@ RULES = (
     Rule(
         "pgx_address",
         ("hostname resolving error",),
-        re.compile(r"(hostname resolving error:? \(?(?:lookup )?)[^\s:]+"),
+        re.compile(rf"(hostname resolving error:? \(?(?:lookup )?){_NEW}(?!lookup )[^\s:]+"),
         rf"\1{MASK}",
     ),
     Rule(
@@ -109,7 +111,7 @@ RULES = (
         ("user", "uid", "database", "dbname", "db_name", "host", "server", "pass", "pwd"),
         re.compile(
             r"\b(user(?:name)?|uid|database|db_?name|host(?:addr)?|server|password|passwd|pwd|passfile)"
-            rf"(\s*=\s*)({_VALUE}|[^\s,;`&)\"']+)",
+            rf"(\s*=\s*){_NEW}({_VALUE}|[^\s,;`&)\"']+)",
             re.I,
         ),
         rf"\1\2{MASK}",
@@ -129,13 +131,13 @@ RULES = (
         "named_secret",
         _WORDS,
         re.compile(rf"((?:{NAMES})[\w.\-]{{0,64}}[\"']?\s*(?:(?::=|=>|=)\s*|:(?!\s+{_PROSE})\s*))"
-            rf"({_VALUE}|[^\s,;}}&)\"']+)", re.I),
+            rf"{_NEW}({_VALUE}|[^\s,;}}&)\"']+)", re.I),
         rf"\1{MASK}",
     ),
     Rule(
         "secret_flag",
         _WORDS,
-        re.compile(rf"((?<![\w\-])--?[\w\-]{{0,64}}(?:{NAMES})[\w\-]{{0,64}}\s+)({_VALUE}|[^\s\-][^\s]*)", re.I),
+        re.compile(rf"((?<![\w\-])--?[\w\-]{{0,64}}(?:{NAMES})[\w\-]{{0,64}}\s+){_NEW}({_VALUE}|[^\s\-][^\s]*)", re.I),
         rf"\1{MASK}",
         prose=True,
     ),
@@ -144,7 +146,7 @@ RULES = (
         ("redis-cli", "curl", "sshpass", "mysql", "mariadb", "rabbitmqadmin"),
         re.compile(
             r"(\b(?:redis-cli\b[^|;&\n]{0,256}?\s-a|curl\b[^|;&\n]{0,256}?\s(?:-u|--user)|sshpass\s+-p|rabbitmqadmin\b[^|;&\n]{0,256}?\s-p)"
-            rf"\s*|\b(?:mysql\w*|mariadb[\w\-]*)\b[^|;&\n]{{0,256}}?\s-p)(?!ort\b|\s)({_VALUE}|\S+)"
+            rf"\s*|\b(?:mysql\w*|mariadb[\w\-]*)\b[^|;&\n]{{0,256}}?\s-p)(?!ort\b|\s){_NEW}({_VALUE}|\S+)"
         ),
         rf"\1{MASK}",
         prose=True,

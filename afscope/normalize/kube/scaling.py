@@ -82,14 +82,15 @@ class _External(NamedTuple):
 
 def _external(metrics: Any) -> _External:
     """autoscaling/v2 and v2beta2 nest name and values; v2beta1 and the annotations of v1 do not."""
-    found = (m.get("external") for m in metrics or () if isinstance(m, dict))
+    listed = metrics if isinstance(metrics, list) else ()
+    found = (m.get("external") for m in listed if isinstance(m, dict))
     external = next((one for one in found if isinstance(one, dict)), {})
     target, current = _part(external, "target"), _part(external, "current")
     average, value = external.get("targetAverageValue"), external.get("targetValue")
     old_type = "AverageValue" if average is not None else "Value" if value is not None else None
     return _External(
-        _part(external, "metric").get("name") or external.get("metricName"),
-        target.get("type") or old_type,
+        _word(_part(external, "metric").get("name") or external.get("metricName")),
+        _word(target.get("type") or old_type),
         _first(target.get("averageValue"), target.get("value"), average, value),
         _first(
             current.get("averageValue"), current.get("value"),
@@ -101,6 +102,10 @@ def _external(metrics: Any) -> _External:
 def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
     part = of.get(name)
     return part if isinstance(part, dict) else {}
+
+
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _first(*values: Any) -> _Amount:
