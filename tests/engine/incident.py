@@ -5,6 +5,7 @@
 Times are seconds from the start.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,24 @@ class Incident:
         for number, name in enumerate(names):
             born = activated + (0 if number == 0 else 1)
             self.pod(name, born, scheduled=born, started=born + boot / 2, ready=born + boot)
+
+    def sidecar(
+        self, task_id: str, second: float, *, reason: str = "ImagePullBackOff", base: str = "terminated"
+    ) -> None:
+        """A KubernetesPodOperator pod whose XCom sidecar waits; `base` is the state of the container that works."""
+        containers = [{"name": "base", "state": base}, {"name": "airflow-xcom-sidecar", "state": "waiting"}]
+        self._add(
+            "pods", second, uid=f"pod-{task_id}", namespace="air", name=f"pod-{task_id}", phase="Pending",
+            labels=json.dumps({"dag_id": "etl", "task_id": task_id}), containers=json.dumps(containers),
+            waiting_container="airflow-xcom-sidecar", waiting_reason=reason, waiting_message="not found",
+        )  # fmt: skip
+
+    def api_server(self, second: float, ready: int) -> None:
+        """The Deployment of Airflow 3's api-server."""
+        self._add(
+            "workloads", second, uid="api", kind="Deployment", namespace="air", name="air-api-server", spec_replicas=1,
+            status_replicas=ready, ready_replicas=ready, template_labels=json.dumps({"component": "api-server"}),
+        )  # fmt: skip
 
     def event(self, second: float, reason: str, kind: str, name: str, message: str, **values: Any) -> None:
         row = {"type": "Warning", "reason": reason, "message": message, "count": 1, "count_delta": 1}
