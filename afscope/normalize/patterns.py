@@ -50,6 +50,8 @@ class Rule(NamedTuple):
     replacement: str
     prose: bool = False
     """Fits sentences only: it would take columns and comments of SQL for secrets."""
+    bare: bool = False
+    """Finds secrets in single words; all other rules need an `=`, `:`, `@` or space to find any."""
 
 
 RULES = (
@@ -64,7 +66,13 @@ RULES = (
         rf"\1{MASK}@",
     ),
     Rule("mysql_dsn", ("@",), re.compile(r"[^\s:@/'\"`]{1,64}:[^\s'\"`]{1,256}@(tcp|unix)?\("), rf"{MASK}@\1("),
-    Rule("jwt", ("eyj",), re.compile(r"eyJ[A-Za-z0-9_\-]{6,4096}\.[A-Za-z0-9_\-]{6,}(?:\.[A-Za-z0-9_\-]*)?"), MASK),
+    Rule(
+        "jwt",
+        ("eyj",),
+        re.compile(r"eyJ[A-Za-z0-9_\-]{6,4096}\.[A-Za-z0-9_\-]{6,}(?:\.[A-Za-z0-9_\-]*)?"),
+        MASK,
+        bare=True,
+    ),
     Rule(
         "auth_header",
         ("bearer", "basic ", "digest "),
@@ -85,6 +93,7 @@ RULES = (
             r"|dckr_pat_[\w\-]{16,}|dapi[0-9a-f]{32}|hooks\.slack\.com/\S+)"
         ),
         MASK,
+        bare=True,
     ),
     Rule(
         "airflow_connection",
@@ -153,3 +162,5 @@ RULES = (
     ),
 )  # fmt: skip
 """In the order in which they are applied."""
+SEPARATED = re.compile(r"[=:@\s]")
+"""What a text must hold for the rules that are not bare."""

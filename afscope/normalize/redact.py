@@ -16,10 +16,11 @@ from afscope.normalize.allowed import (
     ENV_KEPT,
     TRIGGER_KEPT,
 )  # fmt: skip
-from afscope.normalize.patterns import MASK, RULES, SECRET_FLAG, SECRET_KEY, TOOL_FLAGS
+from afscope.normalize.patterns import MASK, RULES, SECRET_FLAG, SECRET_KEY, SEPARATED, TOOL_FLAGS, Rule
 
 __all__ = ["ENV_KEPT", "MASK", "TRIGGER_KEPT", "Redactor", "writes_replicas"]
 
+_BARE_RULES = tuple(rule for rule in RULES if rule.bare)
 _SQL_RULES = tuple(rule for rule in RULES if not rule.prose)
 _DATA = frozenset({"data", "stringData", "binaryData"})
 # Objects repeat the same strings update after update; remembering the verdict is ten times faster than the patterns.
@@ -225,10 +226,12 @@ def _names_secret(key: str) -> bool:
     return SECRET_KEY.search(key) is not None
 
 
-def _scrubbed(text: str, rules: tuple[Any, ...]) -> _Verdict:
+def _scrubbed(text: str, rules: tuple[Rule, ...]) -> _Verdict:
     """The text without secrets, and how often which rule had to mask something."""
     if text.isdigit() or (len(text) == 20 and text[4] == text[7] == "-" and text[10] == "T" and text[19] == "Z"):
         return text, ()
+    if SEPARATED.search(text) is None:
+        rules = _BARE_RULES
     low = text.lower()
     hits: Counter[str] = Counter()
     for rule in rules:

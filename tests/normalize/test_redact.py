@@ -1,12 +1,14 @@
 """Secrets planted in every place where clusters keep them: none comes out, and what diagnosis needs stays."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from afscope.normalize.kube import KubeNormalizer
+from afscope.normalize.patterns import RULES
 from afscope.normalize.redact import Redactor
 
 CANARY = "c4n4ry"
@@ -124,6 +126,14 @@ def test_what_is_clean_stays_as_it_is(text: str) -> None:
     again = Redactor()
     assert again.text(clean) == clean
     assert again.counts.total() == 0
+
+
+def test_the_documentation_names_every_rule() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "redaction.md").read_text(encoding="utf-8")
+    redactor = Redactor()
+    list(KubeNormalizer(redactor).observe("ADDED", msgspec.json.encode({"items": planted()}), 1))
+    rules = {rule.name for rule in RULES} | redactor.counts.keys()
+    assert [rule for rule in sorted(rules) if f"`{rule}`" not in text] == []
 
 
 def test_repeated_maskings_are_counted_each_time() -> None:
