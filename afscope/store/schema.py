@@ -151,7 +151,7 @@ _ALL = (
         "uid resource_version namespace type reason message count:int count_delta:int first_ts:time "
         "last_ts:time component host action object_kind object_namespace object_name object_uid field_path",
         count="total so far: series.count, else count, else 1",
-        count_delta="occurrences since this event was last seen",
+        count_delta="occurrences since this event was last seen; 0 for what happened before the recording",
         component="reportingComponent, else source.component",
     ),
     _table(
@@ -165,12 +165,13 @@ _ALL = (
         "deletion_at:time deletion_grace_s:int grace_period_s:int cpu_request_m:int memory_request_b:int "
         "worker_concurrency:int args:json",
         key="uid",
-        main_container="the worker's container: named worker or airflow-worker or base, else the first",
+        main_container="the container that does the pod's work: named as its component label or as Airflow's charts "
+        "do, else kubectl's default container, the one that calls Airflow or Celery, the first",
         waiting_container="first container (init ones first) that waits with an error reason, else that waits at all",
         deletion_at="deletionTimestamp, the deadline; termination was requested deletion_grace_s before it",
         containers="[{name, init, image, state, reason, message, started_at, finished_at, exit_code, ready, "
         "restart_count, last_reason, last_exit_code, last_finished_at}]",
-        worker_concurrency="AIRFLOW__CELERY__WORKER_CONCURRENCY of the container, or -c of its args",
+        worker_concurrency="most tasks at once: --autoscale, -c or AIRFLOW__CELERY__WORKER_CONCURRENCY",
     ),
     _table(
         "workloads",
