@@ -159,6 +159,19 @@ def test_an_object_that_a_plain_watch_repeats_was_modified(tmp_path: Path) -> No
     assert sorted(found["change"].to_pylist()) == ["MODIFIED", "STATE"]
 
 
+def test_events_that_are_listed_at_the_end_happened_while_something_else_was_watched(tmp_path: Path) -> None:
+    def event(name: str, last: str, count: int) -> dict[str, Any]:
+        meta = {"name": name, "uid": name, "namespace": "air"}
+        return {"kind": "Event", "metadata": meta, "count": count, "firstTimestamp": last, "lastTimestamp": last}
+
+    events = listing(event("before", "2026-11-22T19:00:00Z", 5), event("within", "2026-11-22T20:02:00Z", 3))
+    watch = [{"type": "ADDED", "object": pod("a")}, {"type": "ADDED", "object": pod("b", "2026-11-22T20:03:00Z")}]
+    text = "".join(json.dumps(one) for one in watch)
+    found = capture(tmp_path, a__json=text, events__json=events).table("events")
+    deltas = dict(zip(found["uid"].to_pylist(), found["count_delta"].to_pylist(), strict=True))
+    assert deltas == {"before": 0, "within": 3}
+
+
 def test_a_watch_that_ended_with_an_error_says_so(tmp_path: Path) -> None:
     status = {"kind": "Status", "code": 410, "message": "too old resource version, token=hunter2"}
     events = [{"type": "ADDED", "object": pod("a")}, {"type": "ERROR", "object": status}]

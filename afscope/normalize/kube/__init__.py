@@ -64,6 +64,7 @@ class KubeNormalizer:
         """What was left out of typed rows because it had an unexpected type: "Kind ns/name: field: why"."""
         self.kinds: set[str] = set()
         """Kinds that were observed."""
+        self._began: Micros | None = None
         self._bodies = Bodies(redactor)
         self._dates: dict[str, tuple[Micros, Micros]] = {}
         self._events = Events(redactor)
@@ -81,10 +82,11 @@ class KubeNormalizer:
         body = self._bodies.parts(raw)
         kind = kind or _text(body.get("kind")) or ""
         self.kinds.add(kind)
+        self._began = seen_at if self._began is None else min(self._began, seen_at)
         obj = self._typed(kind, raw, body)
         dated = seen_at
         if kind == "Event" and obj is not None:
-            values = self._events.row(obj, change, seen_at)
+            values = self._events.row(obj, change, seen_at, self._began)
             if values is not None:
                 dated = values["ts"]
                 yield Row("events", {**values, "seen_at": seen_at})

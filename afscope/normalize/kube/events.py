@@ -27,11 +27,9 @@ class Events:
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._seen: dict[str, tuple[int, Micros]] = {}
-        self._began: Micros | None = None
 
-    def row(self, obj: Event, change: str, seen_at: Micros) -> dict[str, Any] | None:
-        """The row of one observation, None when nothing happened."""
-        self._began = seen_at if self._began is None else self._began
+    def row(self, obj: Event, change: str, seen_at: Micros, began: Micros) -> dict[str, Any] | None:
+        """The row of one observation, None when nothing happened; the recording began at `began`."""
         uid = obj.metadata.uid
         if change == DELETED:
             self._seen.pop(uid, None)
@@ -40,7 +38,7 @@ class Events:
         known = self._seen.get(uid)
         self._seen[uid] = count, latest
         if known is None:
-            delta = self._unseen(count, first or latest, latest, change)
+            delta = _unseen(count, first or latest, latest, began if change == STATE else began - _STALE)
             change = STATE if delta == 0 else ADDED
         else:
             delta = max(0, count - known[0])
@@ -49,14 +47,6 @@ class Events:
             change = MODIFIED if change == STATE else change
         times = {"ts": latest or seen_at, "first_ts": first, "last_ts": latest or None}
         return {**self._fields(obj), **times, "change": change, "count": count, "count_delta": delta}
-
-    def _unseen(self, count: int, first: Micros, latest: Micros, change: str) -> int:
-        """How often an event that was not seen before happened since the recording began."""
-        began = self._began or 0
-        slack = 0 if change == STATE else _STALE
-        if latest <= began - slack:
-            return 0
-        return count if first >= began - slack else 1
 
     def _fields(self, obj: Event) -> dict[str, Any]:
         about = obj.involved_object or obj.regarding or ObjectReference()
@@ -78,6 +68,13 @@ class Events:
             "object_uid": about.uid,
             "field_path": about.field_path,
         }
+
+
+def _unseen(count: int, first: Micros, latest: Micros, began: Micros) -> int:
+    """How often an event that was not seen before happened since the recording began."""
+    if latest <= began:
+        return 0
+    return count if first >= began else 1
 
 
 def _count(obj: Event) -> int:
