@@ -24,17 +24,19 @@ WITH views AS (
 facts AS (
     SELECT target, count(*) FILTER (WHERE active_status = 'True') AS valid, max(ts) FILTER (WHERE active_status = 'True') AS valid_ts,
         count(*) FILTER (WHERE active_status = 'False' AND active_reason LIKE 'FailedGet%') AS failed, max(ts) FILTER (WHERE active_status = 'False' AND active_reason LIKE 'FailedGet%') AS failed_ts,
-        max(ts) FILTER (WHERE active_reason = 'ScalingDisabled') AS disabled_ts, any_value(key) AS key,
-        -- with a healthy metric it asks for ceil(metric/target) or what limits, tolerance and windows make of it: never
-        -- less than the metric inside its own bounds, unless a rate limit or a window says so
-        count(*) FILTER (WHERE active_status = 'True' AND current_milli IS NOT NULL AND current_replicas > 0 AND target_milli > 0
-            AND desired_replicas < least(max_replicas, ceil((current_milli - 1) * current_replicas / target_milli / 1.1))
-            AND limited_reason IS DISTINCT FROM 'ScaleUpLimit' AND able_reason IS DISTINCT FROM 'ScaleUpStabilized') AS short
+        max(ts) FILTER (WHERE active_reason = 'ScalingDisabled') AS disabled_ts, any_value(key) AS key
     FROM views GROUP BY target
+),
+-- with a healthy metric it asks for ceil(metric/target) or what limits, tolerance and windows make of it: never less than
+-- the metric inside its own bounds, unless a rate limit or a window says so
+short AS (
+    SELECT target FROM metric_seen
+    WHERE answered AND desired_replicas < least(max_replicas, ceil((current_milli - 1) * status_replicas / target_milli / 1.1))
+        AND workers IS NOT NULL AND limited_reason IS DISTINCT FROM 'ScaleUpLimit' AND able_reason IS DISTINCT FROM 'ScaleUpStabilized'
 )
 SELECT target,
     {'why': CASE WHEN valid > 0 AND failed > 0 THEN 'mixed' WHEN valid > 0 THEN 'followed' WHEN failed > 0 THEN 'starved' ELSE 'disabled' END} AS params,
     CASE WHEN valid > 0 THEN [{'table': 'hpas', 'ts': valid_ts, 'key': key, 'text': 'ScalingActive=True ValidMetricFound'}] ELSE [] END
     || CASE WHEN failed > 0 THEN [{'table': 'hpas', 'ts': failed_ts, 'key': key, 'text': 'ScalingActive=False, the request failed'}] ELSE [] END
     || CASE WHEN valid = 0 AND failed = 0 THEN [{'table': 'hpas', 'ts': disabled_ts, 'key': key, 'text': 'ScalingActive=False ScalingDisabled'}] ELSE [] END AS evidence
-FROM facts WHERE short = 0 AND (valid > 0 OR failed > 0 OR disabled_ts IS NOT NULL)
+FROM facts ANTI JOIN short USING (target) WHERE (valid > 0 OR failed > 0 OR disabled_ts IS NOT NULL)

@@ -166,7 +166,7 @@ class Incident:
         if len(names) > 1:
             self.replicas(activated + 1, len(names), 1)
             self.replicas(activated + 1.2, len(names), len(names))
-        self.hpa(activated + 1, metric=len(names), replicas=len(names), desired=len(names))
+        self.hpa(activated + 1, metric=len(names), replicas=1, desired=len(names))
         for number, name in enumerate(names):
             born = activated + (0 if number == 0 else 1)
             self.pod(name, born, scheduled=born, started=born + boot / 2, ready=born + boot)

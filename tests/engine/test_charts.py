@@ -58,3 +58,15 @@ def test_work_that_comes_back_after_zero_is_another_episode(tmp_path: Path) -> N
         incident.run(f"r{begin}", begin - 2, begin - 1)
         incident.task("t", f"r{begin}", none=begin - 2, queued=begin - 1, running=begin + 8, ended=begin + 20, host="w")
     assert len(incident.open(tmp_path).timeline()) == 2
+
+
+def test_the_metric_is_counted_in_replicas_that_exist(tmp_path: Path) -> None:
+    """status.currentReplicas is what the HPA read of spec.replicas; pods that a quota refused do not divide the metric."""
+    incident = Incident()
+    incident.replicas(12, 1, 1, "keda")
+    incident.hpa(20, metric=8, replicas=1, desired=4)
+    incident.replicas(20, 4, 1)
+    incident.hpa(35, metric=32, replicas=4, desired=5)  # averageValue 8: the total over the one replica that exists
+    incident.replicas(35, 5, 1)
+    (chart,) = incident.open(tmp_path).charts
+    assert [lane(chart, "metric", s) for s in (15, 25, 50)] == [None, 8, 8]
