@@ -72,6 +72,7 @@ class CaseScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Header, panes, footer."""
+        self._fit(*self.app.size)  # before the first frame, which would show another layout for a moment
         yield Header(self.pages, self.name_)
         with self.body:
             with Horizontal(id="tabs"):
@@ -99,11 +100,13 @@ class CaseScreen(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Chooses the layout for the new size."""
-        width, height = event.size
+        self._fit(*event.size)
+        self.call_after_refresh(self._titled)
+
+    def _fit(self, width: int, height: int) -> None:
         layout = "beside" if width >= BESIDE_FROM_WIDTH else "stacked" if height >= STACKED_FROM_HEIGHT else "tabs"
         for name in ("beside", "stacked", "tabs"):
             self.body.set_class(name == layout, name)
-        self.call_after_refresh(self._titled)
 
     @property
     def on_timeline(self) -> bool:

@@ -25,6 +25,18 @@ def _one_day(values: Sequence[str]) -> bool:
     return len(same) == 1 and all(_TIME.match(value) for value in known)
 
 
+class RowTable(DataTable[Text]):
+    """A table that keeps its cursor in sight: it is filled before its pane is seen, and panes change their size."""
+
+    def on_resize(self) -> None:
+        """Scrolls once the new size counts."""
+        self.call_after_refresh(self.choose, self.cursor_row)
+
+    def choose(self, row: int) -> None:
+        """Cursor to a row, and the row into sight."""
+        self.move_cursor(row=row, animate=False)
+
+
 class Rows(Vertical):
     """Shows one RowPage. Columns that are empty in every row are left out."""
 
@@ -39,7 +51,7 @@ class Rows(Vertical):
         super().__init__(id="rows")
         self.lang = lang
         self._page = RowPage("", (), (), 0)
-        self.table: DataTable[Text] = DataTable(id="table", cursor_type="row", zebra_stripes=True)
+        self.table = RowTable(id="table", cursor_type="row", zebra_stripes=True)
         self._where, self._cells = Static(id="where", markup=False), Static(id="cells", markup=False)
 
     def compose(self) -> ComposeResult:
@@ -61,7 +73,7 @@ class Rows(Vertical):
         for row in page.rows:
             table.add_row(*(Text(cut(harmless(row[n][dates[n] :]), _CELL)) for n in used))
         if page.rows:
-            table.move_cursor(row=page.focus, animate=False)
+            table.choose(page.focus)
         self._tell(page.focus)
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:

@@ -14,7 +14,7 @@ from afscope.tui.axis import Axis
 from afscope.tui.columns import holding, ticks
 from afscope.tui.harmless import cut, harmless
 from afscope.tui.pages import Pages
-from afscope.tui.times import between, duration, precise
+from afscope.tui.times import between, duration, moment, precise
 from afscope.tui.words import word
 
 
@@ -74,7 +74,7 @@ class Readout(Static):
 def readout(chart: Chart, axis: Axis, cursor: Micros, titles: dict[str, str], lang: str) -> tuple[Text, Text]:
     """When and what tasks wait for; then what happened and what the HPA was told. The lanes show their values."""
     first = Text.assemble(
-        (precise(cursor), "bold"),
+        (moment(cursor, chart.start, chart.end, precise), "bold"),
         (f" (+{duration(cursor - chart.start)})  ", "dim"),
         _waits(chart, cursor, titles, lang),
     )

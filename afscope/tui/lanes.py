@@ -15,22 +15,23 @@ from afscope.model.clock import Micros
 from afscope.model.timeline import Chart, Lane
 from afscope.tui import palette
 from afscope.tui.axis import Axis
-from afscope.tui.columns import columns, covered, ticks
+from afscope.tui.columns import columns, covered, longest, ticks
 from afscope.tui.harmless import fit, harmless
 from afscope.tui.layout import SOURCES, Line, lines, scale
 from afscope.tui.painting import (
     BLANK,
     Causes,
     Cell,
+    axis_row,
     finding_row,
     hatched,
     health_row,
     lane_row,
     legend,
     spans_per_column,
-    spread,
     tick_row,
 )
+from afscope.tui.times import clock
 from afscope.tui.words import known, word
 
 NAME, VALUE = 9, 5
@@ -122,9 +123,10 @@ class Lanes(Widget, can_focus=True):
             return Strip.blank(self.size.width, self.rich_style)
         line = self._lines[y]
         at = self.axis.column(self.cursor) if self.axis.visible(self.cursor) else -1
-        plot = list(self._row(line, self.axis, self.marked if line.kind == "finding" else None))
-        if line.kind == "axis" and at >= 0:
-            plot[at] = Cell("▼")
+        if line.kind == "axis":
+            plot = axis_row(self.axis, at, clock(self.cursor))
+        else:
+            plot = list(self._row(line, self.axis, self.marked if line.kind == "finding" else None))
         if line.kind in ("axis", "legend"):
             at = -1
         left = self._gutter(line)
@@ -167,8 +169,6 @@ class Lanes(Widget, can_focus=True):
         match line.kind:
             case "lane":
                 return tuple(self._lane(self._lanes[line.lane], line, axis))
-            case "axis":
-                return tuple(_axis_row(axis))
             case "finding":
                 span = (axis.column(marked[0]), axis.column(marked[1])) if marked else None
                 return tuple(finding_row(span, axis, palette.VERMILLION))
@@ -179,9 +179,7 @@ class Lanes(Widget, can_focus=True):
                 gaps = self._gaps("health", axis)
                 return tuple(hatched(health_row(spans_per_column(chart.health, gaps, axis), words), gaps))
             case "constraint":
-                gaps = self._gaps("constraint", axis)
-                strip = self.causes.row(spans_per_column(chart.constraint, gaps, axis), self._titles)
-                return tuple(hatched(strip, gaps))
+                return tuple(self.causes.row(longest(chart.constraint, axis), self._titles))
             case "legend":
                 return tuple(legend(self.causes, self._titles, axis.width))
         return (BLANK,) * axis.width
@@ -195,16 +193,6 @@ class Lanes(Widget, can_focus=True):
         """Per column whether a source of this row was not recorded."""
         of = SOURCES.get(row, frozenset())
         return covered([gap for gap in self.chart.gaps if gap.kind in of], axis)
-
-
-def _axis_row(axis: Axis) -> list[Cell]:
-    """Round times, each with a mark at its exact column."""
-    row = [BLANK] * axis.width
-    for column, text in axis.labels():
-        cells = spread(f"╷{text}", palette.GREY)
-        if column >= 0 and column + len(cells) <= axis.width:
-            row[column : column + len(cells)] = cells
-    return row
 
 
 @lru_cache(maxsize=256)

@@ -5,11 +5,8 @@ from typing import NamedTuple
 
 from afscope.model.timeline import Chart
 
-TASKS, WORKERS, SLOTS = (
-    ("waiting", "queued", "running"),
-    ("metric", "desired", "current", "ready"),
-    ("slots", "slots_used"),
-)
+METRIC, REPLICAS = ("metric",), ("desired", "current", "ready")
+TASKS, WORKERS, SLOTS = ("waiting", "queued", "running"), METRIC + REPLICAS, ("slots", "slots_used")
 GROUPS = (TASKS, WORKERS, SLOTS)
 """Lanes that share a scale, so that their heights can be compared."""
 
@@ -22,13 +19,15 @@ SOURCES = {
     "slots": frozenset({"pods"}),
     "ticks": frozenset({"events"}),
     "health": frozenset({"hpas"}),
-    "constraint": frozenset({"task_instances"}),
 }
-"""The tables a row is made of: a gap in one of them hatches it."""
+"""The tables a row is made of: a gap in one of them hatches it. What tasks waited for is concluded, not recorded: rows
+written after a gap tell of the time within it."""
 
 # Given up one after the other where rows are short; what is left tells the story still.
 _DROPPED_FIRST = ("finding", "legend", "current", "waiting", "slots", "ticks")
 MAX_LANE_HEIGHT = 4
+# Of eight steps in a row, two are left to the highest replica count.
+_COMPARABLE = 4
 
 
 class Line(NamedTuple):
@@ -68,7 +67,15 @@ def _lines(rows: list[str], lanes: list[str], each: int, spare: int) -> Iterator
 
 
 def scale(chart: Chart, lane: str) -> float:
-    """The value that fills a lane: the highest of its group over the whole capture, so that zooming keeps it."""
+    """The value that fills a lane: the highest of its group over the whole capture, so that zooming keeps it.
+
+    A metric far above what the workload may have would press all replicas flat: then the two have scales of their own.
+    """
     group = next((group for group in GROUPS if lane in group), (lane,))
-    values = (step.value or 0.0 for other in chart.lanes if other.name in group for step in other.steps)
-    return max(values, default=0.0) or 1.0
+    if group == WORKERS and _peak(chart, METRIC) > _COMPARABLE * _peak(chart, REPLICAS):
+        group = METRIC if lane in METRIC else REPLICAS
+    return _peak(chart, group) or 1.0
+
+
+def _peak(chart: Chart, group: tuple[str, ...]) -> float:
+    return max((step.value or 0.0 for lane in chart.lanes if lane.name in group for step in lane.steps), default=0.0)

@@ -14,7 +14,7 @@ from afscope.model.clock import SECOND, Micros, rfc3339
 from afscope.model.finding import Analysis, ComponentRuling, Cost, Evidence, Finding, Ruling, Verdict
 from afscope.tui import palette
 from afscope.tui.harmless import cut, harmless, label
-from afscope.tui.times import between, clock, duration, precise
+from afscope.tui.times import between, duration, moment, precise
 from afscope.tui.words import known, word
 
 Subject = Finding | ComponentRuling | Verdict | Evidence
@@ -48,6 +48,7 @@ class Pages:
 
     def __init__(self, analysis: Analysis, lang: str) -> None:
         self.analysis, self.lang = analysis, lang
+        self._range = analysis.capture.started_at, analysis.capture.ended_at
         self._titles = {finding.id: finding for finding in analysis.findings}
 
     def root(self) -> Page:
@@ -93,9 +94,8 @@ class Pages:
 
     def _price(self, finding: Finding) -> str:
         """Since when, how long, at what cost."""
-        since = word(
-            self.lang, "since", since=clock(finding.started_at), span=duration(finding.ended_at - finding.started_at)
-        )
+        lasted = duration(finding.ended_at - finding.started_at)
+        since = word(self.lang, "since", since=moment(finding.started_at, *self._range), span=lasted)
         return " · ".join([since, *self._cost(finding.cost)])
 
     def _cost(self, cost: Cost) -> Iterator[str]:
@@ -204,7 +204,7 @@ class Pages:
             yield self._heading(title)
         for row in rows:
             text = Text.assemble(
-                (f"{precise(row.ts)} ", "bold"),
+                (f"{moment(row.ts, *self._range, precise)} ", "bold"),
                 (f"{harmless(row.table)} {harmless(row.key)}  ", palette.SKY),
                 cut(harmless(row.text), _EVIDENCE_CELLS),
             )

@@ -26,6 +26,27 @@ class Cell(NamedTuple):
 BLANK = Cell(" ")
 
 
+def axis_row(axis: Axis, cursor: int, time: str) -> list[Cell]:
+    """Round times, each with a mark at its exact column, and the cursor's own; a label in its way is left out.
+
+    `cursor` is -1 where the cursor is out of view.
+    """
+    row = [BLANK] * axis.width
+    if cursor >= 0:
+        left = cursor + 1 + len(time) > axis.width
+        own = spread(f"{time}▼" if left else f"▼{time}")
+        first = cursor + 1 - len(own) if left else cursor
+        if first < 0:
+            own, first = [Cell("▼")], cursor
+        row[first : first + len(own)] = own
+    for column, text in axis.labels():
+        cells = spread(f"╷{text}", palette.GREY)
+        room = slice(max(column - 1, 0), column + len(cells) + 1)
+        if column >= 0 and column + len(cells) <= axis.width and all(cell == BLANK for cell in row[room]):
+            row[column : column + len(cells)] = cells
+    return row
+
+
 def lane_row(cells: Sequence[Column], level: int, full: float, colour: str) -> list[Cell]:
     """One row of a lane; `full` is the value that fills one row, `level` counts rows from below."""
     return [_lane_cell(cell, level, full, colour) for cell in cells]

@@ -46,6 +46,10 @@ class PageList(OptionList):
         """The root page."""
         self._fill(self._shown, None)
 
+    def on_resize(self) -> None:
+        """Keeps the highlight in sight, also when the pane was not seen while it moved."""
+        self.call_after_refresh(self.scroll_to_highlight)
+
     @property
     def depth(self) -> int:
         """0 at the root."""

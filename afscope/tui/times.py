@@ -1,6 +1,7 @@
 """Times as people read and type them. All are UTC and none knows the wall clock."""
 
 import re
+from collections.abc import Callable
 
 from afscope.model.clock import SECOND, Micros, parse_time, to_datetime
 
@@ -24,6 +25,11 @@ def precise(at: Micros) -> str:
 def date(at: Micros) -> str:
     """YYYY-MM-DD."""
     return to_datetime(at).strftime("%Y-%m-%d")
+
+
+def moment(at: Micros, start: Micros, end: Micros, form: Callable[[Micros], str] = clock) -> str:
+    """`at` in a form; with month and day in front unless it lies on the one day of the capture [start, end]."""
+    return form(at) if date(start) == date(end) == date(at) else f"{date(at)[5:]} {form(at)}"
 
 
 def between(start: Micros, end: Micros) -> str:

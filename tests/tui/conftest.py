@@ -63,9 +63,13 @@ class Driver:
         await self.settle()
 
     async def settle(self) -> None:
-        """Until threads and messages are through."""
+        """Until threads are through and the screen stands still: layout may take several rounds of messages."""
         await self.pilot.app.workers.wait_for_complete()
-        await self.pilot.pause()
+        before, still = "", 0
+        while still < 2:
+            await self.pilot.pause()
+            now = self.frame()
+            before, still = now, still + 1 if now == before else 0
 
     def frame(self) -> str:
         return frame(self.pilot)

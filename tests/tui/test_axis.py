@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from afscope.model.clock import SECOND, parse_time
 from afscope.tui.axis import Axis
-from afscope.tui.times import DAY, duration, jump
+from afscope.tui.painting import axis_row
+from afscope.tui.times import DAY, duration, jump, moment, precise
 
 START, END = parse_time("2026-03-01T23:50:00.5Z"), parse_time("2026-03-02T00:30:00Z")
 
@@ -93,3 +94,22 @@ def test_times_that_nobody_can_mean(typed: str) -> None:
 )
 def test_lengths_of_time(span: int, text: str) -> None:
     assert duration(span) == text
+
+
+def test_a_date_is_written_where_it_could_be_doubted() -> None:
+    noon = parse_time("2026-03-01T12:00:00.25Z")
+    assert moment(noon, noon, noon + SECOND) == "12:00:00"
+    assert moment(noon, noon, noon + SECOND, precise) == "12:00:00.250"
+    assert moment(noon, noon, noon + DAY) == "03-01 12:00:00"
+    assert moment(noon - DAY, noon, noon + SECOND) == "02-28 12:00:00"
+
+
+@given(st.integers(1, 300), st.integers(0, 299))
+def test_the_cursors_time_stands_whole_beside_whole_labels(width: int, cursor: int) -> None:
+    axis, cursor = Axis.over(START, END, width), min(cursor, width - 1)
+    shown = "".join(cell.glyph for cell in axis_row(axis, cursor, "23:51:07"))
+    assert len(shown) == width
+    assert shown[cursor] == "▼"
+    assert width < 9 or "▼23:51:07" in shown or "23:51:07▼" in shown or cursor < 8
+    labels = {f"╷{text}" for _, text in axis.labels()}
+    assert all(word in labels for word in shown.split() if "▼" not in word)

@@ -7,21 +7,22 @@ from typing import NoReturn
 import msgspec
 import pytest
 from rich.cells import cell_len
+from textual import events
 from textual.widgets import Static
 
 from afscope.errors import NotACapture
 from afscope.model.finding import Evidence
-from afscope.model.timeline import RowPage
+from afscope.model.timeline import RowPage, Span
 from afscope.tui import app as app_module
 from afscope.tui import palette
 from afscope.tui.app import AfscopeApp, Reading
 from afscope.tui.case import CaseScreen
 from afscope.tui.columns import Column
 from afscope.tui.lanes import GUTTER, MARGIN, number
-from afscope.tui.layout import lines
+from afscope.tui.layout import lines, scale
 from afscope.tui.painting import lane_row, spread
 from afscope.tui.source import CaseFile
-from tests.tui.case import ANALYSIS, CHART, EVENT, TIMEOUT, Case, at
+from tests.tui.case import ANALYSIS, CHART, EVENT, TIMEOUT, Case, at, lane
 from tests.tui.conftest import Start
 
 
@@ -60,6 +61,24 @@ def test_rows_fill_the_height_and_never_more(height: int) -> None:
         assert {"axis", "ticks", "health", "constraint"} <= {row.kind for row in rows}
 
 
+def test_replicas_keep_their_shape_beside_a_metric_out_of_all_proportion() -> None:
+    def peaks(metric: float) -> dict[str, float]:
+        lanes = [lane("metric", (0, None), (9, metric)), lane("desired", (0, 5)), lane("ready", (0, 0), (9, 4))]
+        chart = msgspec.structs.replace(CHART, lanes=tuple(lanes))
+        return {name: scale(chart, name) for name in ("metric", "desired", "ready")}
+
+    assert peaks(20) == {"metric": 20, "desired": 20, "ready": 20}
+    assert peaks(48) == {"metric": 48, "desired": 5, "ready": 5}
+
+
+async def test_what_tasks_wait_for_is_shown_through_gaps(start: Start) -> None:
+    gap = Span(at(20), at(100), "task_instances", "the database did not answer")
+    async with start(Case(charts=[msgspec.structs.replace(CHART, gaps=(gap,))])) as app:
+        strips = {row.split("│")[0].strip(): row for row in app.frame().splitlines() if "│" in row}
+        assert palette.GAP not in strips["wait for"]
+        assert "A external metric timeout AAA" in strips["wait for"]
+
+
 @pytest.mark.parametrize(("size", "layout"), [((80, 24), "tabs"), ((120, 40), "stacked"), ((200, 50), "beside")])
 async def test_the_layout_follows_the_size(start: Start, size: tuple[int, int], layout: str) -> None:
     async with start() as app:
@@ -90,11 +109,13 @@ async def test_a_click_moves_the_cursor_and_the_wheel_zooms(start: Start) -> Non
         await app.pilot.click(lanes, offset=(GUTTER + 60, 5))
         await app.settle()
         assert app.cursor == axis.edge(60)
-        # Textual's pilot has no wheel: the message of the widget stands in for it.
-        lanes.post_message(lanes.Wheeled(axis.edge(30), 0.5))
-        await app.settle()
-        assert app.screen.timeline.axis.span < axis.span
-        assert app.screen.timeline.axis.visible(axis.edge(30))
+        for turn, factor in ((events.MouseScrollUp, 0.5), (events.MouseScrollDown, 1.0)):
+            x = GUTTER + 30
+            lanes.post_message(turn(lanes, x, 5, 0, 0, 0, False, False, False, x, 5))
+            await app.settle()
+            zoomed = app.screen.timeline.axis
+            assert zoomed.span == pytest.approx(axis.span * factor)
+            assert zoomed.column(axis.edge(30)) == pytest.approx(30, abs=1)  # what the mouse points at stays there
 
 
 async def test_a_click_on_a_finding_opens_it(start: Start) -> None:
@@ -151,6 +172,25 @@ async def test_rows_that_cannot_be_read_leave_the_screen_alone(start: Start) -> 
         app.screen.open_subject(EVENT)
         await app.settle()
         assert "could not read the rows: the disk is gone" in app.frame()
+
+
+async def test_the_row_that_is_meant_stays_in_sight_when_the_terminal_shrinks(start: Start) -> None:
+    async with start(size=(200, 60)) as app:
+        app.screen.open_subject(EVENT)
+        for size in ((200, 60), (200, 30), (120, 36), (80, 24)):
+            await app.pilot.resize_terminal(*size)
+            await app.settle()
+            assert "20:10:38  FailedGetExternalMetric" in app.frame()
+
+
+async def test_the_chosen_finding_stays_in_sight_when_the_terminal_shrinks(start: Start) -> None:
+    many = tuple(msgspec.structs.replace(TIMEOUT, id=f"f{n}", title=f"finding number {n}") for n in range(40))
+    async with start(Case(msgspec.structs.replace(ANALYSIS, findings=many)), size=(200, 60)) as app:
+        await app.press(*["right_curly_bracket"] * 25, "tab")
+        for size in ((200, 60), (200, 30), (120, 36), (80, 24)):
+            await app.pilot.resize_terminal(*size)
+            await app.settle()
+            assert "finding number 25" in app.frame()
 
 
 async def test_rows_of_an_unknown_table_say_so(start: Start) -> None:
