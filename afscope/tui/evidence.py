@@ -16,6 +16,8 @@ _CELL = 40
 """Cells of a table cell; the whole value stands below the table."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d")
 _DATE = "2026-01-01 "
+_BOOKKEEPING = ("seen_at", "change", "uid", "resource_version")
+"""Columns of every watched table that say little to a person: they follow the others."""
 
 
 def _one_day(values: Sequence[str]) -> bool:
@@ -67,6 +69,7 @@ class Rows(Vertical):
         table = self.table
         table.clear(columns=True)
         used = [n for n in range(len(page.columns)) if any(row[n] for row in page.rows)]
+        used.sort(key=lambda n: page.columns[n] in _BOOKKEEPING)
         for n in used:
             table.add_column(Text(harmless(page.columns[n])))
         dates = {n: len(_DATE) if _one_day([row[n] for row in page.rows]) else 0 for n in used}

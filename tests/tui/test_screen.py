@@ -273,6 +273,16 @@ async def test_dates_that_all_rows_share_give_way_and_the_record_keeps_them(star
         assert f"ts    {stamps[0]}" in app.screen.rows.record
 
 
+async def test_bookkeeping_does_not_push_what_a_row_says_out_of_sight(start: Start) -> None:
+    async with start() as app:
+        columns = ("ts", "seen_at", "change", "uid", "resource_version", "reason", "host")
+        app.screen.rows.show(
+            RowPage("events", columns, (("20:10:38", "20:10:39", "ADDED", "a4f9", "7", "Failed", ""),), 0)
+        )
+        shown = [str(column.label) for column in app.screen.rows.table.ordered_columns]
+        assert shown == ["ts", "reason", "seen_at", "change", "uid", "resource_version"]
+
+
 async def test_an_open_finding_stays_marked_on_the_timeline(start: Start) -> None:
     async with start() as app:
         await app.press("enter")
