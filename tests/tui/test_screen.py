@@ -187,6 +187,7 @@ async def test_the_chosen_finding_stays_in_sight_when_the_terminal_shrinks(start
     many = tuple(msgspec.structs.replace(TIMEOUT, id=f"f{n}", title=f"finding number {n}") for n in range(40))
     async with start(Case(msgspec.structs.replace(ANALYSIS, findings=many)), size=(200, 60)) as app:
         app.screen.list.choose(25)
+        await app.press("tab")
         for size in ((200, 60), (200, 30), (120, 36), (80, 24)):
             await app.pilot.resize_terminal(*size)
             await app.settle()
