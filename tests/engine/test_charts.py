@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from afscope.model.finding import Evidence
 from afscope.model.timeline import Chart
 from tests.engine.incident import TARGET, Incident, at
 from tests.engine.test_workers import queued, served
@@ -70,3 +71,13 @@ def test_the_metric_is_counted_in_replicas_that_exist(tmp_path: Path) -> None:
     incident.replicas(35, 5, 1)
     (chart,) = incident.open(tmp_path).charts
     assert [lane(chart, "metric", s) for s in (15, 25, 50)] == [None, 8, 8]
+
+
+def test_evidence_leads_to_its_own_row_among_those_of_one_instant(tmp_path: Path) -> None:
+    incident = Incident()
+    for name in ("other", "worker"):
+        for reason in ("SuccessfulRescale", "FailedCreate"):
+            incident.event(20, reason, "ReplicaSet", name, f"{reason} of {name}")
+    meant = Evidence("events", at(20), "air/worker", "FailedCreate: FailedCreate of worker")
+    page = incident.open(tmp_path).rows(meant)
+    assert page.rows[page.focus][page.columns.index("message")] == "FailedCreate of worker"
