@@ -11,8 +11,9 @@ from typing import Protocol
 Micros = int
 SECOND: Micros = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# RFC 3339 with any number of fractional digits: MicroTime has six, Go may print nine; ISO dumps have a space for T.
-_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s*(Z|[+-]\d\d:?\d\d)?")
+# RFC 3339 with any number of fractional digits: MicroTime has six, Go may print nine; ISO dumps have a space for T, and
+# PostgreSQL writes zones of whole hours as +00.
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s*(Z|[+-]\d\d(?::?\d\d)?)?")
 
 
 class Clock(Protocol):
@@ -40,7 +41,7 @@ def parse_time(text: str) -> Micros:
     if match is None:
         raise ValueError(f"not a time: {text!r} (expected RFC 3339 such as 2026-11-22T20:22:26Z)")
     date, clock, fraction, zone = match.groups()
-    zone = "+00:00" if zone in (None, "Z") else zone if ":" in zone else f"{zone[:3]}:{zone[3:]}"
+    zone = "+00:00" if zone in (None, "Z") else zone if ":" in zone else f"{zone[:3]}:{zone[3:] or '00'}"
     moment = datetime.fromisoformat(f"{date}T{clock}{zone}")
     return from_datetime(moment) + int((fraction or "0").ljust(6, "0")[:6])
 

@@ -41,6 +41,15 @@ class Role(StrEnum):
     OBSERVATION = "observation"
 
 
+class Kind(StrEnum):
+    """How a finding was made: from a cause's own proof, as a symptom, from log lines alone, or from settings."""
+
+    CAUSE = "cause"
+    SYMPTOM = "symptom"
+    LOG = "log"
+    LINT = "lint"
+
+
 class Ruling(StrEnum):
     """What an analysis says of a component."""
 
@@ -88,6 +97,7 @@ class Finding(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...]
     counter_evidence: tuple[Evidence, ...] = ()
     explained_by: tuple[str, ...] = ()
+    kind: Kind = Kind.CAUSE
 
 
 class ComponentRuling(msgspec.Struct, frozen=True):
@@ -125,6 +135,20 @@ class NotAssessed(msgspec.Struct, frozen=True):
     needs: tuple[str, ...]
 
 
+class MissingSource(msgspec.Struct, frozen=True):
+    """A source that was not there, or only in part: the causes and components that it would settle, and how to get it.
+
+    `source` is named as the table that it fills; `causes` are empty where only a part is missing.
+    """
+
+    source: str
+    status: str
+    reason: str
+    causes: tuple[str, ...]
+    components: tuple[str, ...]
+    how: str
+
+
 class Gap(msgspec.Struct, frozen=True):
     """A hole in a source."""
 
@@ -153,3 +177,4 @@ class Analysis(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
     not_assessed: tuple[NotAssessed, ...]
     gaps: tuple[Gap, ...]
+    missing: tuple[MissingSource, ...] = ()

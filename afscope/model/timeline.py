@@ -5,6 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from afscope.model.clock import Micros
+from afscope.model.finding import Evidence
 
 
 class Step(NamedTuple):
@@ -80,17 +81,21 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Phase(msgspec.Struct, frozen=True):
-    """A stage of an episode; `author` is the component that carried it, `text` the evidence."""
+    """A stage of an episode; `author` is the component that carried it, `text` says what happened.
+
+    `evidence` are the rows that show it: the write of spec.replicas, the HPA's status, the slowest pod.
+    """
 
     stage: str
     started_at: Micros
     ended_at: Micros | None
     author: str
     text: str
+    evidence: tuple[Evidence, ...] = ()
 
 
 class Episode(msgspec.Struct, frozen=True):
-    """From demand rising above zero to the workers being gone again."""
+    """From demand rising above zero to the workers being gone again; changes without demand have a peak of 0."""
 
     target: str
     started_at: Micros

@@ -6,6 +6,9 @@ import google_crc32c
 
 from afscope.model.capture import Segment
 
+LOST_ROWS = "rows were in a damaged segment"
+"""How the reason of such a gap ends, behind the number of rows."""
+
 
 def damage(root: Path, segment: Segment) -> str:
     """Empty when size and crc32c match, else what is wrong."""

@@ -19,8 +19,11 @@ class Follower:
     gives the rest, in the order of appending; a WAL that came and went between two polls is read as segments.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises NotACapture, NewerFormat or DamagedCapture."""
+    def __init__(self, path: Path, *, from_start: bool = False) -> None:
+        """With `from_start` the first poll gives the rows of the open WALs as well, and `capture` is of its segments.
+
+        Raises NotACapture, NewerFormat or DamagedCapture.
+        """
         self.path = path
         self.warnings: list[str] = []
         self._tails = snapshot.Tails(path)
@@ -29,11 +32,11 @@ class Follower:
         except BaseException:
             self._tails.close()
             raise
-        self.capture = Capture(path, view)
+        self.capture = Capture(path, snapshot.Snapshot(view.manifest, {}) if from_start else view)
         self.manifest: Manifest = view.manifest
         """The manifest as of the last poll."""
         self._done = sealed_seq(view.manifest)
-        self._offsets = {seq: _good_end(data) for seq, data in view.wals.items()}
+        self._offsets = {} if from_start else {seq: _good_end(data) for seq, data in view.wals.items()}
 
     @property
     def closed(self) -> bool:
@@ -42,26 +45,37 @@ class Follower:
 
     def poll(self) -> "dict[str, pa.Table]":
         """The new rows per table, in the order of appending (per seal, if polls are rarer); no empty tables."""
-        from afscope.store import arrow, segment
+        from afscope.store import arrow
 
-        frames: list[wal.Frame] = []
         parts: dict[str, list[Any]] = {}
+        for new in self.poll_wals().values():
+            for table, rows in new.items():
+                parts.setdefault(table, []).append(rows)
+        return {table: arrow.concat(table, part) for table, part in parts.items()}
+
+    def poll_wals(self) -> "dict[int, dict[str, pa.Table]]":
+        """Like `poll`, by the number of the WAL that the rows were written to; `sealed` says which are segments now."""
+        from afscope.store import segment
+
+        parts: dict[int, dict[str, pa.Table]] = {}
         self._tails.look(after=self._done)
         self.manifest = read_manifest(self.path)
         sealed = sealed_seq(self.manifest)
         by_seq = {s.seq for s in self.manifest.segments if s.seq > self._done}
         for seq in sorted(by_seq | set(self._tails.seqs())):
             if seq in self._tails.seqs():
-                frames = self._new_frames(seq)
-                new = segment.frames_by_table(frames)
+                parts[seq] = segment.frames_by_table(self._new_frames(seq))
             else:
-                new = self._segments(seq)
-            for table, rows in new.items():
-                parts.setdefault(table, []).append(rows)
+                parts[seq] = self._segments(seq)
             if seq <= sealed:
                 self._finish(seq)
         self._done = max(self._done, sealed)
-        return {table: arrow.concat(table, part) for table, part in parts.items()}
+        return parts
+
+    @property
+    def sealed(self) -> int:
+        """The highest number of a WAL that is sealed, as of the last poll."""
+        return self._done
 
     def close(self) -> None:
         """Lets go of the open WAL."""

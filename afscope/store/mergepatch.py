@@ -6,6 +6,9 @@ the caller stores the object in full. Nulls inside arrays are fine, arrays are r
 
 from typing import Any
 
+import msgspec
+
+_ENCODER = msgspec.json.Encoder()
 Json = Any
 """What a JSON decoder returns: None, bool, int, float, str, list, or dict with str keys."""
 
@@ -46,8 +49,10 @@ def apply(patch: Json, target: Json) -> Json:
 
 def same(a: Json, b: Json) -> bool:
     """Equality of JSON values: unlike Python's, 1, 1.0 and true are three values."""
-    if type(a) is not type(b):
+    if type(a) is not type(b) or a != b:
         return False
+    if isinstance(a, dict | list) and _ENCODER.encode(a) == _ENCODER.encode(b):
+        return True  # the same text is the same value, and found at the speed of C
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(value, b[name]) for name, value in a.items())
     if isinstance(a, list):

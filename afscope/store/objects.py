@@ -69,11 +69,36 @@ def full_bodies(rows: Iterable[Mapping[str, Any]]) -> Iterator[Body]:
         yield Body(row, last.get(identity))
 
 
+_PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
 def _patch(before: str, after: str) -> str | None:
     """The merge patch as text when there is one and it is smaller than `after`."""
     try:
-        patch = mergepatch.diff(msgspec.json.decode(before), msgspec.json.decode(after))
+        patch = _raw_diff(before.encode(), after.encode(), depth=2)
     except (mergepatch.NotExpressible, msgspec.DecodeError):
         return None
     text = msgspec.json.encode(patch).decode()
     return text if len(text) < len(after) else None
+
+
+def _raw_diff(before: bytes, after: bytes, depth: int) -> mergepatch.Json:
+    """`mergepatch.diff` of documents as text.
+
+    Most of an object does not change, and the same bytes are the same value: members down to `depth` that did not
+    change, the spec above all, are never decoded.
+    """
+    if depth == 0 or not (before.startswith(b"{") and after.startswith(b"{")):
+        return mergepatch.diff(msgspec.json.decode(before), msgspec.json.decode(after))
+    old, new = _PARTS.decode(before), _PARTS.decode(after)
+    patch: dict[str, mergepatch.Json] = {name: None for name in old if name not in new}
+    for name, raw in new.items():
+        member, known = bytes(raw), bytes(old.get(name, b""))
+        if member == known:
+            continue
+        if member == b"null":
+            raise mergepatch.NotExpressible(f"member {name!r} is null")
+        patch[name] = (
+            _raw_diff(known, member, depth - 1) if known else mergepatch.diff(None, msgspec.json.decode(member))
+        )
+    return patch

@@ -16,10 +16,11 @@ class WriterOptions:
     """Age at which buffered rows are written: what a kill -9 can cost."""
     sync_us: Micros = 5 * SECOND
     """Age at which written rows are fsynced: what a power loss can cost."""
-    flush_bytes: int = _MIB
+    flush_bytes: int = _MIB // 4
     """Size at which buffered rows are written, whatever their age."""
-    seal_bytes: int = 16 * _MIB
-    """Size at which a WAL is sealed; readers decode an open WAL on each opening."""
+    seal_bytes: int = 4 * _MIB
+    """Size at which a WAL is sealed; readers decode an open WAL on each opening, and sealing takes some times its size
+    of memory for a moment."""
     seal_epochs: bool = True
     """Seal at each epoch, so that a ring and a cut can take whole segments."""
     retain_us: Micros | None = None

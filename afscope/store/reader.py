@@ -7,11 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from afscope.model.capture import Manifest, Source, SourceState
+from afscope.model.capture import Manifest, Segment, Source, SourceState
 from afscope.model.clock import Micros
 from afscope.model.finding import Gap
 from afscope.store import snapshot, wal, zipcache
-from afscope.store.checksum import damage
+from afscope.store.checksum import LOST_ROWS, damage
 from afscope.store.lock import is_being_written
 from afscope.store.schema import TABLES
 
@@ -35,6 +35,7 @@ class Capture:
         self.warnings: list[str] = []
         """What could not be read and was left out; grows as tables are read."""
         self._good: dict[str, list[Path]] = {}
+        self._damaged: list[Gap] = []
         self._tables: dict[str, pa.Table] = {}
 
     @classmethod
@@ -65,6 +66,17 @@ class Capture:
             ends += [bounds(table, "seen_at")[1] for table in self._wal_tables.values() if table.num_rows]
         return max(ends)
 
+    def adopt(self, before: "Capture", unsealed: dict[str, int]) -> None:
+        """Takes over what is known of the same capture: checked segments, and how many rows of it are in no segment."""
+        now = {segment.path for segment in self.manifest.segments}
+        known = {segment.path for segment in before.manifest.segments}
+        self.warnings, self._damaged, self._wal_rows = before.warnings, before._damaged, unsealed
+        for table, paths in before._good.items():
+            self._good[table] = [path for path in paths if str(path.relative_to(self.path)) in now]
+        for segment in sorted(self.manifest.segments, key=lambda segment: segment.seq):
+            if segment.path not in known and segment.table in self._good:
+                self._check(segment, damage(self.path, segment))
+
     def segments(self, table: str) -> list[Path]:
         """The sealed parquet files of a table, oldest first; damaged ones are left out and get a warning."""
         if table not in self._good:
@@ -72,7 +84,7 @@ class Capture:
             self._good[table] = []
             for segment in sorted(self.manifest.segments, key=lambda segment: segment.seq):
                 if segment.table == name:
-                    self._check(segment.path, damage(self.path, segment), name)
+                    self._check(segment, damage(self.path, segment))
         return self._good[table]
 
     def wal_table(self, table: str) -> "pa.Table":
@@ -123,11 +135,18 @@ class Capture:
         columns = [rows[name].cast("int64") if name.endswith("_ts") else rows[name] for name in wanted]
         return tuple(Gap(*values) for values in zip(*(column.to_pylist() for column in columns), strict=True))
 
-    def _check(self, path: str, problem: str, table: str) -> None:
+    def damaged(self, table: str) -> tuple[Gap, ...]:
+        """Stretches of a table whose rows damage took: those left out here, and those that `recover` dropped."""
+        self.segments(table)
+        found = [*self._damaged, *(gap for gap in self.gaps() if gap.reason.endswith(LOST_ROWS))]
+        return tuple(gap for gap in found if gap.source == table)
+
+    def _check(self, segment: Segment, problem: str) -> None:
         if problem:
-            self.warnings.append(f"{path} was left out: {problem}")
+            self.warnings.append(f"{segment.path} was left out: {problem}")
+            self._damaged.append(Gap(segment.table, segment.first, segment.last, f"{segment.rows} {LOST_ROWS}"))
         else:
-            self._good[table].append(self.path / path)
+            self._good[segment.table].append(self.path / segment.path)
 
     def _read(self, table: str) -> Any:
         from afscope.store import segment

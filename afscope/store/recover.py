@@ -15,7 +15,7 @@ from afscope.errors import DamagedCapture
 from afscope.model.capture import FORMAT_VERSION, Manifest, Segment, Source, SourceState
 from afscope.model.clock import SECOND, Micros
 from afscope.store import layout, segment, snapshot, wal
-from afscope.store.checksum import damage
+from afscope.store.checksum import LOST_ROWS, damage
 from afscope.store.lock import WriterLock
 from afscope.store.manifest import read_manifest, sealed_seq, write_manifest
 from afscope.store.schema import TABLES
@@ -98,7 +98,7 @@ class _Repair:
                 kept.append(entry)
                 continue
             self._say(f"{entry.path} was dropped: {problem}")
-            self._gaps.append((entry.table, entry.first, entry.last, f"{entry.rows} rows were in a damaged segment"))
+            self._gaps.append((entry.table, entry.first, entry.last, f"{entry.rows} {LOST_ROWS}"))
             if (self._root / entry.path).exists():
                 self._retired.append(entry.path)
         self._manifest.segments = kept

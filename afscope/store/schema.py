@@ -143,7 +143,8 @@ _ALL = (
         "Airflow settings that were visible: container env on the allow-list, airflow.cfg, alembic_version.",
         "scope component key value",
         key="scope key",
-        scope="namespace/workload, or 'database' for alembic_version",
+        scope="namespace/workload, namespace/ConfigMap or path for airflow.cfg, 'database' for alembic_version",
+        component="'airflow.cfg' for what stands there: the environment of a container beats it",
     ),
     _table(
         "events",
@@ -248,14 +249,23 @@ _ALL = (
     ),
     _table(
         "trigger_metrics",
-        "Values of the trigger's metric: source is hpa_status, rerun or live_query.",
+        "Values of the trigger's metric: source is hpa_status, rerun, live_query or KEDA's own keda_metrics.",
         "source namespace scaledobject metric value_milli:int low_milli:int high_milli:int error",
+    ),
+    _table(
+        "metrics",
+        "Samples of Prometheus that an import found, where their value changed.",
+        "name labels:json value:float",
     ),
     _table(
         "broker_queues",
         "Depths of broker queues; never message bodies.",
         "broker queue depth:int unacked:int consumers:int",
         key="broker queue",
+        queue="'*' is all queues of the broker together",
+        depth="messages that wait, of all priorities",
+        unacked="given to a worker and not acknowledged; Redis only counts them for all queues together",
+        consumers="RabbitMQ only",
     ),
     _table(
         "log_lines",

@@ -25,7 +25,7 @@ from afscope.store.wal import Frame
 _ZSTD_LEVEL = 3  # level 9 saves 4 % more on real recordings and takes four times as long
 
 # Rows live as Python lists only until there are this many: 20 times the memory of Arrow, and work for the collector.
-_BATCH_ROWS = 8192
+_BATCH_ROWS = 512
 
 
 class SegmentError(Exception):
@@ -81,8 +81,25 @@ class _Batch(NamedTuple):
 
 def write_segments(root: Path, capture: str, seq: int, frames: Iterable[Frame]) -> list[Segment]:
     """Writes the frames of WAL `seq` as segments; they count from the moment the manifest names them."""
-    tables = sorted(frames_by_table(frames).items())
-    return [_write(root, Origin(capture, name, seq), table) for name, table in tables if table.num_rows]
+    with _memory_given_back():
+        tables = frames_by_table(frames)
+        segments = []
+        for name in sorted(tables):
+            table = tables.pop(name)  # gone once it is written: all of them and a sorted one are the recorder's peak
+            if table.num_rows:
+                segments.append(_write(root, Origin(capture, name, seq), table))
+        return segments
+
+
+@contextmanager
+def _memory_given_back() -> Iterator[None]:
+    """Arrow's own allocator keeps what a seal needed; a recorder seals now and then, and should be small in between."""
+    usual = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(usual)
 
 
 def _write(root: Path, origin: Origin, table: pa.Table) -> Segment:

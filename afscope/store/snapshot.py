@@ -69,6 +69,8 @@ def check_folder(root: Path) -> None:
     """Raises NotACapture for what cannot be one, with a hint for each case."""
     if not root.exists():
         raise NotACapture(f"{root} does not exist", "check the path; `afscope demo` shows a shipped capture")
+    if root.suffix == ".zip" and root.is_file():
+        raise NotACapture(f"{root} is packed, and this works on folders", "unzip it into NAME.afscope/ first")
     if not root.is_dir():
         raise NotACapture(
             f"{root} is a file", "captures are folders or .afscope.zip; dumps go through `afscope import`"

@@ -176,6 +176,11 @@ class CaptureWriter:
                 self.manifest.settings["unread_not_listed"] = more + 1
             self._manifest_due = True
 
+    def forget_bodies(self) -> None:
+        """Frees the bodies kept for patches of `objects`; whatever comes next of an object is stored in full."""
+        with self._mutex:
+            self._bodies = ObjectBodies()
+
     # From memory to disk
 
     def tick(self) -> None:
