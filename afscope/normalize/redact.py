@@ -6,6 +6,7 @@ pattern can only know what somebody has seen before. What stays and what goes, f
 """
 
 from collections import Counter
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
@@ -112,6 +113,16 @@ class Redactor:
             self.counts[f"{str(obj.get('kind')).lower()}_data"] += 1
             obj = {key: value for key, value in obj.items() if key not in _DATA}
         return self._document(obj)
+
+    def is_whole(self, members: Collection[str]) -> bool:
+        """Whether members of these names must be redacted together: one of them says what another one is."""
+        return not _DATA.isdisjoint(members) or ("name" in members and "value" in members)
+
+    def member(self, key: str, value: Any) -> dict[str, Any]:
+        """One member of an object, where `is_whole` is false; empty when it is left out."""
+        if type(value) is str and key not in _SPECIAL:
+            return {key: self._string(key, value)}
+        return self._document({key: value})
 
     def _mask(self, rule: str, value: Any) -> Any:
         """Nothing stays nothing: an empty value is a clue, and no secret."""

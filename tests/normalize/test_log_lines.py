@@ -221,6 +221,7 @@ def test_lines_of_the_chain(message: str, pattern: str, fields: dict[str, str]) 
         ("pod.rel-worker-7475bd8b58-4tj2d.log.gz", "worker", "rel-worker-7475bd8b58-4tj2d"),
         ("pod.my-dag-processor-1.log", "dag-processor", "my-dag-processor-1"),
         ("pod.networker-1.log", "pod", "networker-1"),
+        ("pod.keda-operator-metrics-apiserver-6d-x.log", "keda-metrics-apiserver", "keda-operator-metrics-apiserver-6d-x"),
         ("keda-operator.log.gz", "keda-operator", None), ("kube-scheduler.log", "kube-scheduler", None),
         ("task.d.manual__1.t.attempt=2.log.gz", "task", None), ("whatever.log", "whatever", None),
     ],

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from afscope.model.clock import SECOND, Micros
-from afscope.model.row import ADDED, MODIFIED, STATE, Row
+from afscope.model.row import ADDED, DELETED, MODIFIED, STATE, Row
 from afscope.normalize.airflow.tables import KEYS, READERS, Times
 from afscope.normalize.airflow.values import Values, integer, words
 from afscope.normalize.airflow.versions import Version, by_columns, first_release, release_range
@@ -12,6 +12,9 @@ from afscope.normalize.redact import Redactor
 
 # Before anything is known of the version: the meaning of try_number since 2.10.
 _ASSUMED: Version = (2, 10)
+# Keys remembered per table: a recorder that runs for weeks must not remember every task that ever ran. Whoever changes
+# after so many others came between is taken for new.
+_REMEMBERED = 200_000
 # What clocks of scheduler, workers and recorder may differ by without a wrong date.
 _SLACK: Micros = 2 * SECOND
 
@@ -69,10 +72,16 @@ class AirflowNormalizer:
         else:
             self.unknown_tables.add(table)
 
+    def gone(self, table: str, keys: Iterable[Values], seen_at: Micros) -> Iterator[Row]:
+        """Rows that are no longer in an Airflow table, as the columns of their keys: DELETED, nothing else is known."""
+        for key in keys:
+            name, _, _ = READERS[table](key, self.version, self.redactor)
+            self._last.get(table, {}).pop(_key(table, key), None)
+            yield Row(name, {**key, "ts": seen_at, "seen_at": seen_at, "change": DELETED})
+
     def _row(self, table: str, row: Values, seen_at: Micros) -> Iterator[Row]:
-        key: tuple[Any, ...] = tuple(words(row.get(column)) for column in KEYS[table])
+        key = _key(table, row)
         if table == "task_instance":
-            key = (*key, integer(row.get("map_index")))
             self._look(row)
         if None in key[: len(KEYS[table])]:
             self.keyless[table] = self.keyless.get(table, 0) + 1
@@ -82,7 +91,10 @@ class AirflowNormalizer:
         change = MODIFIED if key in last else STATE if self._good_polls[0] is None else ADDED
         ts = self._date(own, seen_at, last.get(key))
         if table != "log":  # its rows never change, and there is no end of them
+            last.pop(key, None)
             last[key] = ts
+            if len(last) > _REMEMBERED:
+                del last[next(iter(last))]
         yield Row(name, {**values, "ts": ts, "seen_at": seen_at, "change": change})
 
     def _look(self, row: Values) -> None:
@@ -120,3 +132,9 @@ class AirflowNormalizer:
         for (state, queue, pool, executor), n in {**now, **gone}.items():
             values = {"state": state, "queue": queue, "pool": pool, "executor": executor, "n": n}
             yield Row("task_counts", {**values, "ts": seen_at, "seen_at": seen_at, "change": change})
+
+
+def _key(table: str, row: Values) -> tuple[Any, ...]:
+    """What identifies a row; a task instance without map_index (2.2) is the one of -1."""
+    key: tuple[Any, ...] = tuple(words(row.get(column)) for column in KEYS[table])
+    return (*key, integer(row.get("map_index", -1))) if table == "task_instance" else key

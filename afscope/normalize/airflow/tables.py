@@ -201,3 +201,29 @@ KEYS: dict[str, tuple[str, ...]] = {
     "celery_taskmeta": ("task_id",),
 }
 """Columns that identify a row of an Airflow table; of a task instance also map_index, which 2.2 does not have."""
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "task_instance": (
+        "dag_id", "run_id", "task_id", "map_index", "state", "try_number", "id", "max_tries", "hostname", "pool",
+        "pool_slots", "queue", "priority_weight", "operator", "executor", "scheduled_dttm", "queued_dttm",
+        "queued_by_job_id", "start_date", "end_date", "duration", "updated_at", "last_heartbeat_at", "job_id",
+        "external_executor_id", "pid", "trigger_id", "dag_version_id",
+    ),
+    "dag_run": (
+        "dag_id", "run_id", "id", "state", "run_type", "triggered_by", "external_trigger", "queued_at",
+        "logical_date", "execution_date", "run_after", "data_interval_start", "data_interval_end", "start_date",
+        "end_date", "creating_job_id", "last_scheduling_decision", "clear_number", "backfill_id",
+    ),
+    "dag": (
+        "dag_id", "is_paused", "is_active", "is_stale", "max_active_tasks", "max_active_runs",
+        "has_task_concurrency_limits", "has_import_errors", "next_dagrun_create_after", "last_parsed_time",
+        "exceeds_max_non_backfill", "bundle_name",
+    ),
+    "slot_pool": ("pool", "slots", "include_deferred"),
+    "job": (
+        "id", "dag_id", "job_type", "state", "hostname", "latest_heartbeat", "start_date", "end_date",
+        "executor_class",
+    ),
+    "log": ("id", "dttm", "dag_id", "task_id", "map_index", "run_id", "try_number", "event", "owner"),
+    "celery_taskmeta": ("id", "task_id", "status", "date_done", "traceback"),
+}  # fmt: skip
+"""All columns that READERS look at, of any version: what a recorder asks the DB for, as far as it has them."""

@@ -58,13 +58,14 @@ _DECODERS = {kind: msgspec.json.Decoder(wanted) for kind, wanted in _TYPES.items
 class KubeNormalizer:
     """Turns observations of API objects into rows. Remembers per object what it needs to date and count changes."""
 
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, redactor: Redactor, began: Micros | None = None) -> None:
+        """`began` is when the recording begins, if something else than the first observation says it."""
         self.redactor = redactor
         self.problems: list[str] = []
         """What was left out of typed rows because it had an unexpected type: "Kind ns/name: field: why"."""
         self.kinds: set[str] = set()
         """Kinds that were observed."""
-        self._began: Micros | None = None
+        self.began = began
         self._bodies = Bodies(redactor)
         self._dates: dict[str, tuple[Micros, Micros]] = {}
         self._events = Events(redactor)
@@ -82,11 +83,11 @@ class KubeNormalizer:
         body = self._bodies.parts(raw)
         kind = kind or _text(body.get("kind")) or ""
         self.kinds.add(kind)
-        self._began = seen_at if self._began is None else min(self._began, seen_at)
+        self.began = seen_at if self.began is None else min(self.began, seen_at)
         obj = self._typed(kind, raw, body)
         dated = seen_at
         if kind == "Event" and obj is not None:
-            values = self._events.row(obj, change, seen_at, self._began)
+            values = self._events.row(obj, change, seen_at, self.began)
             if values is not None:
                 dated = values["ts"]
                 yield Row("events", {**values, "seen_at": seen_at})

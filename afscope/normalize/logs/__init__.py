@@ -26,7 +26,9 @@ def component_of(file_name: str) -> tuple[str, str | None]:
     if name.startswith("task."):
         return "task", None
     pod = name.removeprefix("pod.") if name.startswith("pod.") else None
-    known = next((c for c in (*_OTHERS, *_COMPONENTS) if re.search(rf"(?:^|-){c}(?:-|$)", pod or name)), None)
+    # KEDA's Helm chart calls it keda-operator-metrics-apiserver, its plain manifests do not.
+    called = (pod or name).replace("keda-operator-metrics-apiserver", "keda-metrics-apiserver")
+    known = next((c for c in (*_OTHERS, *_COMPONENTS) if re.search(rf"(?:^|-){c}(?:-|$)", called)), None)
     return known or (pod and "pod") or name, pod
 
 
@@ -56,9 +58,11 @@ class _Held:
 class LogNormalizer:
     """Reads the lines of one container. A line without a time of its own has that of the line before it."""
 
-    def __init__(self, redactor: Redactor, day_hint: Micros) -> None:
+    def __init__(self, redactor: Redactor, day_hint: Micros, *, keep_unknown: bool = False) -> None:
+        """`keep_unknown` keeps lines without a known pattern, too, redacted and with pattern NULL."""
         self._redactor = redactor
         self._day_hint = day_hint
+        self._unknown: tuple[str | None, dict[str, str]] | None = (None, {}) if keep_unknown else None
 
     def lines(
         self, lines: Iterable[str | bytes], *, component: str, pod: str | None, container: str | None, source: str
@@ -83,7 +87,7 @@ class LogNormalizer:
             if last is not None:
                 yield from _released(held, last)
             event, context = event_of(line.message)
-            known = match(line.message, event)
+            known = match(line.message, event) or (self._unknown if line.message.strip() else None)
             if known is not None:
                 held.append(self._held({**fixed, "line": number, "pattern": known[0]}, line, context | known[1], last))
         yield from _released(held, last if last is not None else self._day_hint)

@@ -8,11 +8,15 @@ from typing import NamedTuple
 
 
 class Pattern(NamedTuple):
-    """A known line: its id, literals of which the message must hold one, and the regex of the message."""
+    """A known line: its id, literals of which the message must hold one, and the regex of the message.
+
+    `versions` are those of Airflow, or of its provider, that write it, in words.
+    """
 
     id: str
     needles: tuple[str, ...]
     regex: re.Pattern[str]
+    versions: str = "all"
 
 
 @lru_cache(maxsize=1)
@@ -20,7 +24,7 @@ def patterns() -> tuple[Pattern, ...]:
     """All patterns, in the order of the file: the first that matches names a line."""
     text = (files("afscope.normalize.logs") / "patterns.toml").read_text(encoding="utf-8")
     return tuple(
-        Pattern(entry["id"], tuple(entry["needles"]), re.compile(entry["regex"], re.S))
+        Pattern(entry["id"], tuple(entry["needles"]), re.compile(entry["regex"], re.S), entry.get("versions", "all"))
         for entry in tomllib.loads(text)["pattern"]
     )
 
