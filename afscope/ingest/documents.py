@@ -7,7 +7,7 @@ reading goes on behind them.
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import IO, NamedTuple
 
@@ -61,18 +61,18 @@ class Piece(NamedTuple):
 def documents(handle: IO[bytes]) -> Iterator[Piece]:
     """The pieces of a stream of JSON, in their order. UTF-8 or, with a byte order mark, UTF-16."""
     splitter = _Splitter()
-    for chunk in _utf8(handle):
+    for chunk in _utf8(handle, splitter.wanted):
         yield from splitter.feed(chunk)
     yield from splitter.rest()
 
 
-def _utf8(handle: IO[bytes]) -> Iterator[bytes]:
+def _utf8(handle: IO[bytes], wanted: Callable[[], int]) -> Iterator[bytes]:
     first = handle.read(_CHUNK)
     encoding = next((name for bom, name in _BOMS if first.startswith(bom)), None)
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace") if encoding else None
     while first:
         yield decoder.decode(first).encode() if decoder else first
-        first = handle.read(_CHUNK)
+        first = handle.read(wanted())
 
 
 class _Splitter:
@@ -93,6 +93,10 @@ class _Splitter:
         self._begun = self._line
         self._items: int | None = None
         self._items_depth = self._done = self._item = self._item_line = 0
+
+    def wanted(self) -> int:
+        """How much to read next: more where much waits for its end, which each look for it begins from the front."""
+        return max(_CHUNK, len(self._buffer) // 2)
 
     def feed(self, chunk: bytes) -> Iterator[Piece]:
         """Takes more of the stream and yields every piece that it completes."""

@@ -1,8 +1,8 @@
-"""What `kubectl get … -o json` and `kubectl get -w -o json [--output-watch-events]` write.
+"""What `kubectl get … -o json|yaml` and `kubectl get -w -o json [--output-watch-events]` write.
 
 Lists, single objects, and watch events ({"type", "object"}), one after the other in any way. Nobody wrote down when
 kubectl saw what. An object was seen no earlier than the newest time it holds, a list no earlier than the newest of all
-its items, and a stream is in the order of time: that is what `seen_at` becomes.
+its items and of the lists beside it, and a stream is in the order of time: that is what `seen_at` becomes.
 """
 
 import re
@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from afscope.ingest import yamls
 from afscope.ingest.documents import Part, Piece, documents
-from afscope.ingest.lines import open_bytes
+from afscope.ingest.lines import Unread, open_bytes
 from afscope.ingest.recording import KINDS
 from afscope.ingest.sink import Findings, Stream, Timed
 from afscope.model.capture import SourceState
@@ -42,6 +43,8 @@ _MOST_DAMAGE = 20
 
 class _Metadata(msgspec.Struct):
     uid: str = ""
+    name: str = ""
+    namespace: str | None = None
 
 
 class _Head(msgspec.Struct):
@@ -62,7 +65,11 @@ _HEAD = msgspec.json.Decoder(_Head)
 
 
 def sniff(path: Path) -> bool:
-    """Whether a file begins like JSON of the Kubernetes API."""
+    """Whether a file begins like JSON or YAML of the Kubernetes API."""
+    return _is_json(path) or yamls.sniff(path)
+
+
+def _is_json(path: Path) -> bool:
     try:
         with open_bytes(path) as handle:
             head = handle.read(4096)
@@ -73,16 +80,56 @@ def sniff(path: Path) -> bool:
     return begins is not None and any(word in text for word in (b'"kind"', b'"object"', b'"apiVersion"'))
 
 
-def stream(path: Path, kube: KubeNormalizer, found: Findings) -> Stream:
-    """The rows of one file; what cannot be read is noted with its line. Reads the file twice when it holds a list."""
-    reader = _Reader(path, kube, found)
+def stream(path: Path, kube: KubeNormalizer, found: Findings, listed_at: Micros = 0) -> Stream:
+    """The rows of one file; what cannot be read is noted with its line. Reads the file twice when it holds a list.
+
+    `listed_at` is a time before which its lists were not made, as those beside them hold something newer.
+    """
+    reader = _Reader(path, kube, found, listed_at)
     try:
-        with open_bytes(path) as handle:
-            for piece in documents(handle):
-                yield from reader.piece(piece)
+        for piece in pieces(path, found.note):
+            yield from reader.piece(piece)
     except (OSError, EOFError, zlib.error) as error:
         found.note(f"{path}: cannot be read further, everything before is kept: {error}")
     reader.end()
+
+
+def pieces(path: Path, unread: Unread) -> Iterator[Piece]:
+    """The documents and items of a file, JSON or YAML, as JSON."""
+    if not _is_json(path):
+        yield from yamls.pieces(path, unread)
+        return
+    with open_bytes(path) as handle:
+        yield from documents(handle)
+
+
+class Look(NamedTuple):
+    """What a file holds: (kind, namespace, name) of its objects with their uid, and the newest time in its lists.
+
+    0 when it holds none: a watch tells when things happened by itself.
+    """
+
+    names: dict[tuple[str, str, str], str]
+    newest: Micros
+
+
+def look(path: Path) -> Look:
+    """Reads through a file once, as far as it can be read."""
+    names: dict[tuple[str, str, str], str] = {}
+    latest = 0
+    try:
+        for piece in pieces(path, lambda _: None):
+            if piece.part in (Part.ITEM, Part.DOCUMENT):
+                head = _HEAD.decode(piece.raw)
+                watched = head.type != "" and bool(head.object)
+                head = _HEAD.decode(head.object) if watched else head
+                if head.metadata is not None:
+                    names[head.kind, head.metadata.namespace or "", head.metadata.name] = head.metadata.uid
+                if not watched:
+                    latest = max(latest, newest(piece.raw))
+    except (OSError, EOFError, zlib.error, msgspec.DecodeError, UnicodeDecodeError):
+        pass  # whoever reads the rows meets and notes the same
+    return Look(names, latest)
 
 
 def newest(raw: bytes) -> Micros:
@@ -100,8 +147,8 @@ def newest(raw: bytes) -> Micros:
 class _Reader:
     """Turns the pieces of one file into rows."""
 
-    def __init__(self, path: Path, kube: KubeNormalizer, found: Findings) -> None:
-        self._path, self._kube, self._found = path, kube, found
+    def __init__(self, path: Path, kube: KubeNormalizer, found: Findings, listed_at: Micros) -> None:
+        self._path, self._kube, self._found, self._listed_at = path, kube, found, listed_at
         self._latest: Micros = 0
         self._uids: set[str] = set()
         self._listings: Iterator[_Listing] | None = None
@@ -113,7 +160,7 @@ class _Reader:
         where = f"{self._path}:{piece.line}"
         if piece.part is Part.ITEM:
             listing = self._open_listing()
-            self._latest = max(self._latest, listing.newest)
+            self._latest = max(self._latest, listing.newest, self._listed_at)
             yield from self._observe(STATE, piece.raw, where, listing.kind or None)
         elif piece.part is Part.LIST:
             self._listed(piece, where, empty=self._listing is None)
@@ -183,6 +230,8 @@ class _Reader:
             for row in self._kube.observe(change, raw, seen_at, kind=kind):
                 if row.table != "workloads":
                     found.source(row.table, SourceState.OK)
+                if row.table not in ("events", "objects"):
+                    found.list_seen(row.table, seen_at)
                 yield Timed(seen_at, row)
         except msgspec.DecodeError as error:
             found.note(f"{where}: {error}")
@@ -212,13 +261,12 @@ def _listings(path: Path) -> Iterator[_Listing]:
     """A look ahead at the lists of a file that have items."""
     latest: Micros | None = None
     try:
-        with open_bytes(path) as handle:
-            for piece in documents(handle):
-                if piece.part is Part.ITEM:
-                    latest = max(latest or 0, newest(piece.raw))
-                elif latest is not None:
-                    yield _Listing(_list_kind(piece.raw), latest)
-                    latest = None
+        for piece in pieces(path, lambda _: None):
+            if piece.part is Part.ITEM:
+                latest = max(latest or 0, newest(piece.raw))
+            elif latest is not None:
+                yield _Listing(_list_kind(piece.raw), latest)
+                latest = None
     except (OSError, EOFError, zlib.error):
         latest = latest or 0  # whoever reads the rows meets and notes the same
     if latest is not None:
@@ -231,7 +279,9 @@ def _list_kind(raw: bytes) -> str:
 
 
 def _kinds_named(path: Path) -> Iterator[str]:
-    for word in re.split(r"[^a-z]+", path.name.lower()):
+    """Kinds that a file's name names, or that of its folder, as bundles have a file per namespace in it."""
+    names = [*re.split(r"[^a-z]+", path.name.lower()), *re.split(r"[^a-z]+", path.parent.name.lower())]
+    for word in names:
         for kind in (_PLURALS.get(word), _SHORT.get(word), _PLURALS.get(f"{word}s")):
             if kind:
                 yield kind

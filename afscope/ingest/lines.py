@@ -9,6 +9,8 @@ from typing import IO, cast
 
 # No API object is larger (etcd refuses 1.5 MiB); anything beyond is cut here and reported as unread.
 MAX_LINE = 64 << 20
+# Logs shrink to a tenth, repetitive JSON to a hundredth; what unpacks to more than this is a bomb.
+MAX_RATIO, SMALL = 400, 1 << 30
 Unread = Callable[[str], None]
 
 
@@ -16,11 +18,30 @@ def open_bytes(path: Path) -> IO[bytes]:
     """A file for reading, unpacked if it is gzip, whatever its name says."""
     with path.open("rb") as handle:
         packed = handle.read(2) == b"\x1f\x8b"
-    return cast("IO[bytes]", io.BufferedReader(gzip.GzipFile(path))) if packed else path.open("rb")
+    return cast("IO[bytes]", io.BufferedReader(_Unpacked(path))) if packed else path.open("rb")
 
 
-def lines(path: Path, unread: Unread) -> Iterator[tuple[int, bytes]]:
-    """(line number, line without its end) of all lines that are not blank. `unread` hears why reading ended early."""
+class _Unpacked(gzip.GzipFile):
+    """Gives up, with an OSError, where a file unpacks to more than any dump or log does."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._left = max(SMALL, path.stat().st_size * MAX_RATIO)
+
+    def read(self, size: int | None = -1) -> bytes:
+        """The next bytes. Raises OSError beyond the bound."""
+        data = super().read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise OSError("it unpacks to more than any dump or log does")
+        return data
+
+
+def lines(path: Path, unread: Unread, *, exact: bool = False) -> Iterator[tuple[int, bytes]]:
+    """(line number, line without its end) of all lines that are not blank. `unread` hears why reading ended early.
+
+    `exact` keeps blank lines and blanks at the ends of lines, where they are data.
+    """
     number = 0
     try:
         with open_bytes(path) as handle:
@@ -31,8 +52,9 @@ def lines(path: Path, unread: Unread) -> Iterator[tuple[int, bytes]]:
                     while (rest := handle.readline(MAX_LINE)) and not rest.endswith(b"\n"):
                         pass
                     continue
-                if stripped := line.strip():
-                    yield number, stripped
+                kept = line.rstrip(b"\r\n") if exact else line.strip()
+                if kept or exact:
+                    yield number, kept
     except (OSError, EOFError, zlib.error) as error:
         unread(f"{path}:{number + 1}: {_why(error)}")
 

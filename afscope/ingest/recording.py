@@ -91,6 +91,17 @@ def streams(folder: Path, found: Findings) -> Iterator[Stream]:
         found.ignored.append(f"{path}: samples of the external metric; taking them changes what is recorded")
 
 
+def kinds(folder: Path) -> Iterator[str]:
+    """Kinds that a recording holds."""
+    plurals = (path.name.split(".")[0] for path in (folder / "k8s").glob("*.jsonl*"))
+    return (KINDS[plural][0] for plural in plurals if plural in KINDS)
+
+
+def named_kind(path: Path) -> bool:
+    """Whether the name of a file says of which kind it would hold objects, so that an empty one says there are none."""
+    return path.name.split(".")[0] in KINDS and ".jsonl" in path.name
+
+
 def single(path: Path, kube: KubeNormalizer, found: Findings) -> Stream | None:
     """The rows of one file of a recording that came without its folder; None when it is none."""
     first = next((line for _, line in lines(path, lambda _: None)), b"")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from afscope.model.capture import Source, SourceState
+from afscope.model.capture import ClockOffset, Source, SourceState
 from afscope.model.clock import Micros
 from afscope.model.row import Row
 from afscope.normalize.redact import Redactor
@@ -36,6 +36,12 @@ class Findings:
     unread: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     """Files that were recognized and left out on purpose, each with the reason."""
+    notes: list[str] = field(default_factory=list)
+    """What had to be assumed, such as the moment from which ages count."""
+    clocks: dict[str, ClockOffset] = field(default_factory=dict)
+    """Clock offsets by source."""
+    listed: dict[str, Micros] = field(default_factory=dict)
+    """When each table was first filled by something that shows a moment only, such as a list."""
     airflow_version: str = ""
     ends: Micros = 0
     """The latest moment at which a recorder saw anything."""
@@ -43,6 +49,10 @@ class Findings:
     def saw(self, at: Micros) -> None:
         """A recorder lived at `at`, whether or not that gave a row."""
         self.ends = max(self.ends, at)
+
+    def list_seen(self, table: str, at: Micros) -> None:
+        """Something showed, at `at`, what there was at that moment."""
+        self.listed[table] = min(self.listed.get(table, at), at)
 
     def note(self, text: str) -> None:
         """Something that could not be read, as "file:line: why"."""
