@@ -6,9 +6,11 @@ the HPA's status and the ScaledObject's settings give the reason, and decide whe
 Rules: first match wins, in the order of `attribute`.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 from afscope.control.managers import Kind, kind_of
@@ -72,7 +74,7 @@ class HpaWrite(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Clues:
-    """What is known near a change. Events and status have a resolution of one second.
+    """What is known near a change, each in the order of time. Events and status have a resolution of one second.
 
     `writes` come from the controller's log, `rescales` from SuccessfulRescale events, `moves` from the HPA's status.
     `target` is None without a ScaledObject; `active` is its activity then, None if unknown. `restored_to` is, once the
@@ -145,7 +147,8 @@ def _told(change: Change, clues: Clues) -> Author | None:
 
 
 def _near(items: Sequence[_Near], change: Change, clues: Clues) -> list[_Near]:
-    close = [item for item in items if abs(item.at - change.at) <= clues.window_us]
+    first = bisect_left(items, change.at - clues.window_us, key=attrgetter("at"))
+    close = items[first : bisect_right(items, change.at + clues.window_us, key=attrgetter("at"))]
     return sorted(close, key=lambda item: abs(item.at - change.at))
 
 

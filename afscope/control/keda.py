@@ -11,6 +11,7 @@ from enum import StrEnum
 from afscope.control.fallback import counted, fallback_value, is_active
 from afscope.control.hpa import TargetKind
 from afscope.control.scaledobject import ScaledObject
+from afscope.control.versions import FallbackEra
 from afscope.model.clock import SECOND, Micros
 
 
@@ -25,6 +26,7 @@ class Row(StrEnum):
     PARTIAL_ERROR = "partial_error"
     ACTIVE = "active"
     FALLBACK_HOLDS = "fallback_holds"
+    FALLBACK_WRITTEN = "fallback_written"
     TRIGGER_ERROR = "trigger_error"
     COOLDOWN = "cooldown"
     DEACTIVATION_PAUSED = "deactivation_paused"
@@ -107,8 +109,10 @@ class Action:
         return None if self.frozen else READY.get(self.row, "ScaledObjectReady")
 
 
-def poll(state: KedaState, spec: ScaledObject, seen: Polled, now: Micros) -> tuple[KedaState, Action]:
-    """One poll at `now`.
+def poll(
+    state: KedaState, spec: ScaledObject, seen: Polled, now: Micros, era: FallbackEra = FallbackEra.ACTIVATES
+) -> tuple[KedaState, Action]:
+    """One poll at `now`; `era` is what this version of KEDA makes of a fallback.
 
     A failed build keeps the whole status, lastActiveTime included, and counts no failure, so fallback is not reached.
     """
@@ -119,11 +123,13 @@ def poll(state: KedaState, spec: ScaledObject, seen: Polled, now: Micros) -> tup
     failures = dict(state.failures)
     for trigger in seen.triggers:
         failures = counted(failures, trigger.metric, ok=trigger.value is not None)
-    served = {trigger.metric: _answer(trigger, spec, failures, seen) for trigger in seen.triggers}
+    served = {trigger.metric: _answer(trigger, spec, failures, seen, era) for trigger in seen.triggers}
     active = any(answer.active for answer in served.values()) or spec.controls.force_activation
     error = any(answer.failed for answer in served.values())
     fallbacks = tuple(metric for metric, answer in served.items() if answer.fallback)
     action = _request_scale(state, spec, seen, now, active=active, error=error)
+    if era is FallbackEra.WRITES and action.row is Row.FALLBACK_HOLDS and spec.fallback is not None:
+        action = replace(action, row=Row.FALLBACK_WRITTEN, after=spec.fallback.replicas if seen.write_ok else None)
     records = {
         trigger.metric: Record(served[trigger.metric].value, served[trigger.metric].active, now)
         for trigger in seen.triggers
@@ -143,10 +149,16 @@ class _Answer:
     fallback: bool
 
 
-def _answer(trigger: Trigger, spec: ScaledObject, failures: Mapping[str, int], seen: Polled) -> _Answer:
+def _answer(
+    trigger: Trigger, spec: ScaledObject, failures: Mapping[str, int], seen: Polled, era: FallbackEra
+) -> _Answer:
     if trigger.value is not None:
         return _Answer(trigger.value, trigger.value > trigger.activation, failed=False, fallback=False)
-    if spec.fallback is None or not is_active(spec.fallback, failures[trigger.metric]):
+    if (
+        era is not FallbackEra.ACTIVATES
+        or spec.fallback is None
+        or not is_active(spec.fallback, failures[trigger.metric])
+    ):
         return _Answer(None, active=False, failed=True, fallback=False)
     amount = fallback_value(spec.fallback, trigger.target_milli, trigger.kind, seen.replicas or 0, seen.ready_pods)
     if amount is None:

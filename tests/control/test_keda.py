@@ -100,7 +100,8 @@ def test_the_decision_table(
 
 
 def test_the_table_is_complete() -> None:
-    assert {case[5] for case in TABLE} | {Row.BUILD_FAILED} == set(Row)
+    older = {Row.FALLBACK_WRITTEN}  # up to KEDA 2.16, see test_versions
+    assert {case[5] for case in TABLE} | {Row.BUILD_FAILED} | older == set(Row)
 
 
 @pytest.mark.parametrize(
