@@ -1,0 +1,255 @@
+"""Every statement that a poll sends: columns by name, by index, bounded, and nothing that locks."""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from afscope.capture.airflow.found import chunks
+from afscope.capture.airflow.schema import HISTORY, Schema
+
+OPEN_STATES = (
+    "scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule", "awaiting_input",
+    "sensing", "shutdown",
+)  # fmt: skip
+"""States of task instances that are not over, but none, in any version from 2.2 to 3.3; ti_state serves them."""
+LIVE_STATES = ("running", "queued")
+"""States of DAG runs that are not over: one statement each, so that the partial indexes of PostgreSQL apply."""
+GROUP = ("state", "queue", "pool", "executor")
+"""What open task instances are counted by."""
+RunKey = tuple[str, str]
+"""dag_id, run_id."""
+TaskKey = tuple[str, str, str, int]
+"""dag_id, run_id, task_id, map_index (-1 before 2.3)."""
+Select = sa.Select[Any]
+Live = str | Sequence[RunKey]
+"""Live runs: by their state, or one by one."""
+_MARKS = (
+    "state", "try_number", "queued_dttm", "start_date", "external_executor_id", "pid", "queue", "pool", "hostname",
+)  # fmt: skip
+TASK_KEY = ("dag_id", "run_id", "task_id", "map_index")
+
+
+class Statements:
+    """SELECTs for one schema."""
+
+    def __init__(self, schema: Schema, backend: str, namespace: str = "") -> None:
+        self._schema = schema
+        self._backend = backend
+        self._tables = {
+            name: sa.table(name, *map(_column, columns), schema=namespace or None)
+            for name, columns in schema.columns.items()
+        }
+        self.row_versions = schema.row_versions
+        """Whether task instances come with ctid and xmin, after their columns."""
+        task = schema.columns.get("task_instance", ())
+        self.task_key = tuple(column for column in TASK_KEY if column in task)
+        """The columns that identify a task instance here."""
+
+    def has(self, table: str) -> bool:
+        """Whether this DB has a table, and the role may read it."""
+        return table in self._tables
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """The columns that statements on this table yield, in their order."""
+        if table == HISTORY:  # its row belongs on the tape as one of task_instance
+            return tuple("id" if c == "task_instance_id" else c for c in self._schema.columns[HISTORY])
+        return self._schema.columns[table]
+
+    # Task instances
+
+    @property
+    def glance_sees_writes(self) -> bool:
+        """Whether `glance` changes with every write: not where heartbeats are among them, which would be always."""
+        return self.row_versions and "last_heartbeat_at" not in self._schema.columns["task_instance"]
+
+    def glance(self, *, with_none: bool) -> Select:
+        """How many are open, and a sum over them; then the same of those in state none, of dead runs too, `with_none`.
+
+        NULL sums mean that there is none.
+        """
+        table = self._tables["task_instance"]
+        looked_at: sa.ColumnElement[bool] = table.c.state.in_(OPEN_STATES)
+        if with_none:
+            looked_at = sa.or_(looked_at, table.c.state.is_(None))
+        if self.glance_sees_writes:
+            # An age counts from the newest transaction there is, so the age of a fixed one is taken off again.
+            each: sa.ColumnElement[Any] = sa.literal_column("age(task_instance.xmin) - age(CAST('1000' AS xid))")
+        else:
+            each = self._hash(sa.func.coalesce(table.c.state, ""), *self._primary_key())
+        sums: list[sa.ColumnElement[Any]] = [sa.func.count(table.c.state), sa.func.sum(each)]
+        if with_none:
+            none = sa.case((table.c.state.is_(None), each))
+            sums += [sa.func.count(), sa.func.sum(none)]
+        return sa.select(*sums).select_from(table).where(looked_at)
+
+    def none_up_to(self, most: int) -> Select:
+        """How many are in state none, counted up to `most`."""
+        table = self._tables["task_instance"]
+        some: Select = sa.select(table.c.state).where(table.c.state.is_(None)).limit(most)
+        return sa.select(sa.func.count()).select_from(some.subquery())
+
+    def open_tasks(self, limit: int, *, marks: bool = False) -> Select:
+        """All in open states; with `marks` only what tells whether they changed."""
+        table = self._tables["task_instance"]
+        return self._sight(marks=marks).where(table.c.state.in_(OPEN_STATES)).limit(limit)
+
+    @property
+    def brief(self) -> int:
+        """How many of the first marks the index on state holds, which then answers alone; 0 where it does not."""
+        by_key = "id" not in self._schema.columns["task_instance"]
+        return len(self.task_key) + 1 if self._backend == "mysql" and by_key else 0
+
+    def open_briefly(self, limit: int) -> Select:
+        """Who is in which open state."""
+        table = self._tables["task_instance"]
+        columns = [table.c[name] for name in self.marks[: self.brief]]
+        return sa.select(*columns).select_from(table).where(table.c.state.in_(OPEN_STATES)).limit(limit)
+
+    def idle_tasks(self, live: Live, limit: int, *, marks: bool = False) -> Select:
+        """Those in state none of live runs; of dead runs they pile up on old installations."""
+        table = self._tables["task_instance"]
+        return self._of_live(self._sight(marks=marks), live).where(table.c.state.is_(None)).limit(limit)
+
+    def live_parts(self, runs: Collection[RunKey]) -> Iterator[Live]:
+        """What `idle_tasks` and `count_idle` are asked for, one after the other, to see all live runs.
+
+        MySQL and MariaDB get the runs themselves: joined with dag_run they look through all tasks of a DAG, because
+        they believe that 40,000 rows per dag_id are a hundred (1 s on two million rows against 10 ms). The others join.
+        Queued runs come first: one that starts in between is seen twice rather than never.
+        """
+        yield from chunks(sorted(runs)) if self._backend == "mysql" else LIVE_STATES[::-1]
+
+    def tasks_at(self, places: Sequence[str]) -> Select:
+        """Those at these ctids, if they are still there: no index could be quicker."""
+        there = sa.text("task_instance.ctid = ANY(CAST(:places AS tid[]))").bindparams(places=list(places))
+        return self._sight(marks=False).where(there)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Columns that change when a task instance does something; heartbeats are none."""
+        return tuple(column for column in (*TASK_KEY, *_MARKS) if column in self._schema.columns["task_instance"])
+
+    def count_open(self) -> Select:
+        """How many there are per state, queue, pool and executor."""
+        table = self._tables["task_instance"]
+        return self._counted().where(table.c.state.in_(OPEN_STATES))
+
+    def count_idle(self, live: Live) -> Select:
+        """How many are in state none, per queue, pool and executor."""
+        table = self._tables["task_instance"]
+        return self._of_live(self._counted(), live).where(table.c.state.is_(None))
+
+    def tasks(self, keys: Collection[TaskKey]) -> Select:
+        """These, by key."""
+        return self._all("task_instance").where(self._keyed("task_instance", keys))
+
+    def tasks_of(self, runs: Collection[RunKey], limit: int) -> Select:
+        """All of these runs."""
+        table = self._tables["task_instance"]
+        return self._all("task_instance").where(_among((table.c.dag_id, table.c.run_id), runs)).limit(limit)
+
+    def ended_attempts(self, keys: Collection[TaskKey]) -> Select:
+        """What the history keeps of these task instances, the oldest attempt first."""
+        table = self._tables[HISTORY]
+        return self._all(HISTORY).where(self._keyed(HISTORY, keys)).order_by(table.c.try_number)
+
+    # Other tables
+
+    def live_runs(self, state: str, limit: int) -> Select:
+        """DAG runs in this state."""
+        return self._all("dag_run").where(self._tables["dag_run"].c.state == state).limit(limit)
+
+    def live_jobs(self, since: datetime, limit: int) -> Select:
+        """Jobs that say they run, but for those that fell silent before `since`: nobody ever closes them."""
+        table = self._tables["job"]
+        alive = table.c.state.in_(("running", "restarting"))
+        heard = table.c.latest_heartbeat > sa.literal(since, sa.DateTime(timezone=True))
+        return self._all("job").where(alive, heard).limit(limit)
+
+    def whole(self, name: str, limit: int) -> Select:
+        """A small table as it is."""
+        return self._all(name).limit(limit)
+
+    def dags(self, dag_ids: Collection[str]) -> Select:
+        """These DAGs."""
+        return self._all("dag").where(self._tables["dag"].c.dag_id.in_(dag_ids))
+
+    def by_id(self, name: str, ids: Collection[int]) -> Select:
+        """Rows with these ids."""
+        return self._all(name).where(self._tables[name].c.id.in_(ids))
+
+    def after(self, name: str, last: int, limit: int) -> Select:
+        """The next rows above an id."""
+        table = self._tables[name]
+        return self._all(name).where(table.c.id > last).order_by(table.c.id).limit(limit)
+
+    def before(self, name: str, first: int | None, limit: int) -> Select:
+        """The latest rows, or those below an id, the newest first."""
+        table = self._tables[name]
+        latest = self._all(name).order_by(table.c.id.desc()).limit(limit)
+        return latest if first is None else latest.where(table.c.id < first)
+
+    def highest(self, name: str) -> Select:
+        """The highest id."""
+        return sa.select(sa.func.max(self._tables[name].c.id))
+
+    # Parts
+
+    def _primary_key(self) -> list[sa.ColumnElement[Any]]:
+        """What InnoDB keeps in each secondary index, so that nothing but the index is read."""
+        table = self._tables["task_instance"]
+        return [table.c[name] for name in (("id",) if "id" in table.c else self.task_key)]
+
+    def _hash(self, *parts: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        text = sa.func.concat(*parts)
+        return sa.func.crc32(text) if self._backend == "mysql" else sa.func.hashtext(text)
+
+    def _sight(self, *, marks: bool) -> Select:
+        table = self._tables["task_instance"]
+        names = ("ctid", "xmin") if self.row_versions else ()
+        versions: list[sa.ColumnClause[Any]] = [sa.literal_column(f"task_instance.{name}") for name in names]
+        if not marks:
+            return self._all("task_instance").add_columns(*versions)
+        return sa.select(*(versions or [table.c[column] for column in self.marks])).select_from(table)
+
+    def _all(self, name: str) -> Select:
+        return sa.select(*(self._asked(column) for column in self._tables[name].c)).select_from(self._tables[name])
+
+    def _asked(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """Of a traceback only the end: its last line is what is kept."""
+        if column.key != "traceback":
+            return column
+        if self._backend == "sqlite":
+            return sa.func.substr(column, -_TRACE).label("traceback")
+        return sa.func.right(column, _TRACE).label("traceback")
+
+    def _of_live(self, statement: Select, live: Live) -> Select:
+        table = self._tables["task_instance"]
+        if not isinstance(live, str):
+            return statement.where(_among((table.c.dag_id, table.c.run_id), live))
+        run = self._tables["dag_run"]
+        on = sa.and_(table.c.dag_id == run.c.dag_id, table.c.run_id == run.c.run_id)
+        return statement.join(run, on).where(run.c.state == live)
+
+    def _counted(self) -> Select:
+        table = self._tables["task_instance"]
+        group = [table.c[column] if column in table.c else sa.null().label(column) for column in GROUP]
+        named = [table.c[column] for column in GROUP if column in table.c]
+        return sa.select(*group, sa.func.count().label("n")).select_from(table).group_by(*named)
+
+    def _keyed(self, name: str, keys: Collection[TaskKey]) -> sa.ColumnElement[bool]:
+        columns = tuple(self._tables[name].c[column] for column in self.task_key)
+        return _among(columns, [key[: len(columns)] for key in keys])
+
+
+_TRACE = 2000
+
+
+def _column(name: str) -> sa.ColumnClause[Any]:
+    return sa.column(name)
+
+
+def _among(columns: Sequence[sa.ColumnElement[Any]], keys: Collection[tuple[Any, ...]]) -> sa.ColumnElement[bool]:
+    return sa.tuple_(*columns).in_(list(keys))

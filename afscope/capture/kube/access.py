@@ -1,0 +1,110 @@
+"""The first questions to a cluster: does it answer, what may be seen of it, are the namespaces there."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from afscope.capture.backoff import Backoff
+from afscope.capture.kube.connection import Cluster
+from afscope.capture.kube.errors import ApiError, Unreachable
+from afscope.capture.kube.kinds import WATCHED, Watched
+from afscope.errors import CannotConnect
+
+_REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_ANSWER_S = 10.0
+# A server that is busy or just starts says so (429, 5xx), and is asked again for so long.
+_PATIENCE_S = 10.0
+_TOO_MANY, _SERVER_ERRORS = 429, 500
+
+
+class _Status(msgspec.Struct):
+    allowed: bool = False
+
+
+class _Review(msgspec.Struct):
+    status: _Status = msgspec.field(default_factory=_Status)
+
+
+def may(cluster: Cluster, verb: str, watched: Watched) -> bool:
+    """Whether the verb is allowed on a kind in the whole cluster.
+
+    Raises CannotConnect when the cluster cannot be reached or refuses to tell.
+    """
+    group = watched.group.split("/")[1] if watched.group.startswith("apis/") else ""
+    review: dict[str, Any] = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {"verb": verb, "group": group, "resource": watched.plural}},
+    }
+    try:
+        answer = cluster.post(_REVIEW, msgspec.json.encode(review), timeout_s=_ANSWER_S)
+        return msgspec.json.decode(answer, type=_Review).status.allowed
+    except msgspec.DecodeError as error:
+        raise CannotConnect(f"{cluster.server} answers a review of rights with something else") from error
+
+
+def scope(cluster: Cluster, namespaces: tuple[str, ...], *, whole: bool) -> tuple[str, ...]:
+    """The namespaces to watch, () for the whole cluster: what was asked for, else as much as is allowed.
+
+    Raises CannotConnect when `whole` is wanted and not allowed.
+    """
+    if namespaces:
+        return namespaces
+    pods = WATCHED[0]
+    try:
+        everywhere = may(cluster, "list", pods) and may(cluster, "watch", pods)
+    except CannotConnect:  # a server without reviews: trying is the way to find out
+        everywhere = True
+    if everywhere:
+        return ()
+    if whole:
+        raise CannotConnect(f"{cluster.name}: pods of the whole cluster may not be listed", "name namespaces with -n")
+    return (cluster.namespace,)
+
+
+def unknown(cluster: Cluster, namespaces: tuple[str, ...]) -> list[str]:
+    """Those that the server says it does not have; who may not ask is told nothing."""
+    found = []
+    for name in namespaces:
+        try:
+            cluster.get(f"/api/v1/namespaces/{name}", timeout_s=_ANSWER_S)
+        except ApiError as error:
+            if error.status == 404:
+                found.append(name)
+        except Unreachable:
+            break  # whoever watches will say so
+    return found
+
+
+def reached(cluster: Cluster) -> str:
+    """The server's version. Raises CannotConnect, in words that tell a refused login from a dead server."""
+    try:
+        answer = msgspec.json.decode(_patiently(lambda: cluster.get("/version", timeout_s=_ANSWER_S)))
+    except ApiError as error:
+        if error.status in (401, 403):
+            raise CannotConnect(
+                f"{cluster.name}: the API server refuses these credentials: {error.what}", "log in again, or --context"
+            ) from error
+        raise CannotConnect(f"{cluster.name}: {error.what}") from error
+    except msgspec.DecodeError as error:
+        raise CannotConnect(f"{cluster.server} is no Kubernetes API server") from error
+    version = answer.get("gitVersion") if isinstance(answer, dict) else None
+    if not isinstance(version, str):
+        raise CannotConnect(f"{cluster.server} is no Kubernetes API server")
+    return version
+
+
+def _patiently(ask: Callable[[], bytes]) -> bytes:
+    """The answer; a server that has no time now is asked again for a while."""
+    until, backoff = time.monotonic() + _PATIENCE_S, Backoff()
+    while True:
+        try:
+            return ask()
+        except ApiError as error:
+            wait = backoff.next(error.retry_after_s)
+            busy = error.status == _TOO_MANY or error.status >= _SERVER_ERRORS
+            if not busy or time.monotonic() + wait > until:
+                raise
+        time.sleep(wait)

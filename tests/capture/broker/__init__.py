@@ -1,0 +1,1 @@
+"""Tests against the Redis and the RabbitMQ of this machine."""

@@ -1,0 +1,72 @@
+"""Up to when a watch can vouch for its record."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from afscope.capture.kube.coverage import Coverage
+from afscope.capture.tape import Tape
+from afscope.model.capture import SourceState
+from afscope.model.pace import ScaledPace
+from afscope.store.reader import Capture
+from afscope.store.writer import CaptureWriter
+from tests.capture.conftest import START
+
+
+class Watch:
+    """A collector's coverage on a clock that is stepped."""
+
+    def __init__(self, path: Path) -> None:
+        self.pace = ScaledPace(START, paused=True)
+        self.writer = CaptureWriter.create(path, clock=self.pace)
+        self.tape = Tape(self.writer, self.pace)
+        self.said: list[str] = []
+        self.tape.say = self.said.append
+        self.coverage = Coverage(self.tape, "pods", "pods in the cluster")
+        self.path = path
+
+    def ended(self) -> Capture:
+        self.coverage.end()
+        self.tape.end()
+        self.writer.close()
+        return Capture.open(self.path)
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> Iterator[Watch]:
+    watch = Watch(tmp_path / "c.afscope")
+    watch.coverage.listed(START, "")
+    yield watch
+    watch.writer.close()
+
+
+def test_a_server_that_stopped_sending_bookmarks_may_have_lost_us(watch: Watch) -> None:
+    watch.pace.step(60)
+    watch.coverage.bookmarked()
+    watch.pace.step(90)
+    (gap,) = watch.ended().gaps()
+    assert (gap.from_ts - START, gap.to_ts - START) == (60_000_000, 150_000_000)
+    assert "silent" in gap.reason
+
+
+@pytest.mark.parametrize("bookmarked", [True, False])
+def test_the_minute_between_two_bookmarks_is_calm(watch: Watch, bookmarked: bool) -> None:
+    watch.pace.step(60)
+    if bookmarked:
+        watch.coverage.bookmarked()
+    watch.pace.step(60)
+    assert watch.ended().gaps() == ()
+
+
+def test_what_is_lost_and_comes_back_is_said_once_each(watch: Watch) -> None:
+    for _ in range(3):
+        watch.coverage.refused("pods is forbidden")
+    watch.coverage.failed("a reason")
+    watch.coverage.listed(watch.pace.now(), "")
+    assert watch.said == [
+        "not recorded: pods in the cluster: pods is forbidden",
+        "not recorded: pods in the cluster: a reason",
+        "recorded again: pods in the cluster",
+    ]
+    assert watch.ended().source("pods").status is not SourceState.FORBIDDEN

@@ -1,0 +1,214 @@
+"""Logs that are followed: each line once, across broken connections, silence, restarts and ends."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pytest
+
+from afscope.capture.kube.connection import Cluster
+from afscope.capture.kube.errors import ApiError, Unreachable
+from afscope.capture.kube.logs import LogCollector, followed
+from afscope.capture.kube.tail import Container, Tail
+from afscope.model.row import Row
+from tests.capture.conftest import Deck
+
+STAMP = "2027-01-15T08:00:{:02d}.{:09d}Z "
+SCHEDULER = Container("air", "scheduler-0", "u1", "scheduler", "scheduler")
+
+
+def line(second: int, n: int, text: str = "") -> bytes:
+    """A line that every Airflow scheduler writes when a pool is full; `n` tells it apart."""
+    return (STAMP.format(second, n) + (text or f"[2027-01-15T08:00:{second:02d}.000+0000] {{scheduler_job_runner.py:430}} INFO - "
+            f"Not scheduling since there are {n} open slots in pool default_pool and require 1 pool slots")).encode() + b"\n"  # fmt: skip
+
+
+class Stream:
+    """Chunks as a test puts them; an exception is raised, None is the end."""
+
+    def __init__(self) -> None:
+        self.chunks: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (chunk := self.chunks.get(timeout=60)) is not None:
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield chunk
+
+    def stop(self) -> None:
+        self.chunks.put(None)
+
+
+class Kubelet:
+    """Stands where `Cluster` stands: each follow takes the next of `answers`, then there is silence."""
+
+    def __init__(self, *answers: list[Any] | Exception, previous: bytes = b"") -> None:
+        self.answers, self.previous = list(answers), previous
+        self.queries: list[Mapping[str, Any]] = []
+        self.open: list[Stream] = []
+
+    def get(self, _path: str, query: Mapping[str, Any]) -> bytes:
+        self.queries.append(query)
+        return self.previous
+
+    @contextmanager
+    def stream(self, _path: str, query: Mapping[str, Any], *, idle_s: float) -> Iterator[Stream]:
+        self.queries.append(query)
+        answer = self.answers.pop(0) if self.answers else []
+        if isinstance(answer, Exception):
+            raise answer
+        stream = Stream()
+        for chunk in answer:
+            stream.chunks.put(chunk)
+        self.open.append(stream)
+        yield stream
+
+
+Start = Callable[..., Tail]
+
+
+@pytest.fixture
+def start(deck: Deck) -> Iterator[Start]:
+    """Starts tails, which end with the test."""
+    stop, started = threading.Event(), list[tuple[Tail, threading.Thread]]()
+
+    def go(kubelet: Kubelet, of: Container = SCHEDULER, *, raw: bool = False) -> Tail:
+        tail = Tail(cast("Cluster", kubelet), deck.tape, of, raw=raw)
+        started.append((tail, threading.Thread(target=tail.run, args=(stop,), daemon=True)))
+        started[-1][1].start()
+        return tail
+
+    yield go
+    stop.set()
+    for tail, thread in started:
+        tail.end()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def texts(deck: Deck, n: int) -> list[str]:
+    """The known lines, once there are `n` of them: each as the number that tells it apart."""
+    until = time.monotonic() + 60
+    while len(rows := deck.rows("log_lines")) < n and time.monotonic() < until:
+        time.sleep(0.02)
+    return [row["text"].partition("there are ")[2].partition(" ")[0] or row["text"] for row in rows]
+
+
+def test_lines_are_cut_wherever_the_network_cuts_them(deck: Deck, start: Start) -> None:
+    data = b"".join(line(1, n) for n in range(5))
+    start(Kubelet([data[at : at + 7] for at in range(0, len(data), 7)] + [None]))
+    assert texts(deck, 5) == ["0", "1", "2", "3", "4"]
+
+
+def test_a_broken_connection_loses_no_line_and_repeats_none(deck: Deck, start: Start) -> None:
+    """The next one begins in the second of the last line, so the server sends some of them again."""
+    kubelet = Kubelet(
+        [line(1, 1) + line(2, 5) + line(2, 6), Unreachable("reset")],
+        [line(2, 5) + line(2, 6) + line(2, 7) + line(3, 8), None],
+    )
+    start(kubelet)
+    assert texts(deck, 5) == ["1", "5", "6", "7", "8"]
+    assert kubelet.queries[0]["sinceSeconds"] == 60
+    assert kubelet.queries[1]["sinceTime"] == "2027-01-15T08:00:02Z"
+
+
+def test_lines_of_the_very_same_time_are_told_apart_by_their_number(deck: Deck, start: Start) -> None:
+    same = [STAMP.format(1, 0).encode() + line(1, n)[len(STAMP.format(1, 0)) :] for n in range(3)]
+    start(Kubelet([same[0] + same[1], Unreachable("reset")], [b"".join(same), None]))
+    assert texts(deck, 3) == ["0", "1", "2"]
+
+
+def test_silence_and_an_end_do_not_hold_the_last_line_back(deck: Deck, start: Start) -> None:
+    kubelet = Kubelet([line(1, 1), Unreachable("Read timed out.")], [line(2, 2)])
+    tail = start(kubelet)
+    assert texts(deck, 1) == ["1"]
+    until = time.monotonic() + 60
+    while len(kubelet.open) < 2 and time.monotonic() < until:
+        time.sleep(0.02)
+    while not kubelet.open[1].chunks.empty() and time.monotonic() < until:
+        time.sleep(0.02)
+    tail.end()
+    assert texts(deck, 2) == ["1", "2"]
+
+
+def test_a_line_without_end_is_not_held(deck: Deck, start: Start) -> None:
+    huge = [STAMP.format(1, 0).encode() + b"x" * 1000] + [b"y" * (1 << 20)] * 40
+    start(Kubelet([*huge, b"\n" + line(2, 7), None]))
+    assert texts(deck, 1) == ["7"]
+
+
+def test_unknown_lines_are_kept_only_on_demand_and_redacted(deck: Deck, start: Start) -> None:
+    said = line(1, 0, "connecting to postgresql://air:hunter2@db/airflow")
+    start(Kubelet([said + line(2, 1), None]))
+    assert texts(deck, 1) == ["1"]
+    start(Kubelet([said, None]), raw=True)
+    assert len(texts(deck, 2)) == 2
+    (kept,) = (row for row in deck.rows("log_lines") if row["pattern"] is None)
+    assert "connecting to" in kept["text"]
+    assert "hunter2" not in kept["text"]
+
+
+def test_the_last_words_of_a_container_that_was_restarted(deck: Deck, start: Start) -> None:
+    restarted = Container("air", "scheduler-0", "u1", "scheduler", "scheduler", restarts=1)
+    kubelet = Kubelet([line(5, 2), None], previous=line(1, 1))
+    start(kubelet, restarted)
+    assert texts(deck, 2) == ["1", "2"]
+    assert kubelet.queries[0]["previous"] == "true"
+
+
+def test_a_refusal_ends_the_tail_and_speaks_for_the_namespace(deck: Deck) -> None:
+    kubelet = Kubelet(ApiError(403, "Forbidden", "pods/log is forbidden"))
+    collector, stop = LogCollector(cast("Cluster", kubelet), deck.tape), threading.Event()
+    thread = threading.Thread(target=collector.run, args=(stop,))
+    thread.start()
+    for uid in ("u1", "u2"):
+        deck.tape.put([Row("pods", pod(uid=uid))])
+    until = time.monotonic() + 60
+    while deck.sources.get("log_lines", ("", ""))[0] != "forbidden" and time.monotonic() < until:
+        time.sleep(0.05)
+    assert deck.sources["log_lines"] == ("forbidden", "air: pods/log is forbidden")
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_the_end_of_a_recording_writes_what_was_read(deck: Deck) -> None:
+    kubelet = Kubelet([line(1, 1)])
+    collector, stop = LogCollector(cast("Cluster", kubelet), deck.tape), threading.Event()
+    thread = threading.Thread(target=collector.run, args=(stop,))
+    thread.start()
+    deck.tape.put([Row("pods", pod())])
+    until = time.monotonic() + 60
+    while not (kubelet.open and kubelet.open[0].chunks.empty()) and time.monotonic() < until:
+        time.sleep(0.02)
+    stop.set()
+    thread.join(30)
+    assert texts(deck, 1) == ["1"]
+
+
+def pod(**more: Any) -> dict[str, Any]:
+    """A row of `pods`: a scheduler of the official chart."""
+    return {
+        "ts": 1, "seen_at": 1, "change": "STATE", "uid": "u1", "namespace": "air", "name": "airflow-scheduler-5d-x",
+        "phase": "Running", "labels": '{"component":"scheduler"}', "main_container": "scheduler", "restart_count": 0, **more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "component"),
+    [
+        ({}, "scheduler"),
+        ({"labels": '{"app":"keda-operator"}', "name": "keda-operator-x", "main_container": "keda-operator"}, "keda-operator"),
+        ({"labels": '{"app.kubernetes.io/name":"keda-operator-metrics-apiserver"}', "name": "keda-operator-metrics-apiserver-x",
+          "main_container": "keda-operator-metrics-apiserver"}, "keda-metrics-apiserver"),
+        ({"labels": '{"component":"postgresql"}', "name": "db-0", "main_container": "db"}, None),
+        ({"labels": None, "name": "airflow-worker-0", "main_container": "worker"}, "worker"),
+        ({"phase": "Pending"}, None),
+    ],
+)  # fmt: skip
+def test_which_pods_are_followed(more: dict[str, Any], component: str | None) -> None:
+    found = followed(pod(**more))
+    assert (found.component if found else None) == component
