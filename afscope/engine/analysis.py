@@ -8,7 +8,11 @@ from afscope.engine.session import Session
 from afscope.engine.verdict import ROOT_SECONDS, ROOT_SHARE
 from afscope.engine.words import say
 from afscope.model.clock import SECOND, to_datetime
-from afscope.model.finding import Finding, NotAssessed, Role, Verdict
+from afscope.model.finding import Finding, Kind, NotAssessed, Role, Verdict
+
+# What these tables prove also shows in the task table, as waiting beyond every timer or as failed attempts. Where
+# neither is there, a cause that only they could name has done no harm: their absence does not withhold health.
+DETAIL = frozenset({"log_lines", "celery_results", "broker_queues"})
 
 
 def verdict(
@@ -16,14 +20,15 @@ def verdict(
     bench: Bench,
     found: Sequence[Finding],
     attribution: Attribution,
+    total: float,
     targets: Sequence[str],
     missing: Callable[[str], bool],
     unlooked: Sequence[NotAssessed],
     lang: str,
 ) -> Verdict:
-    """The verdict over findings that are sorted by role and price."""
+    """The verdict over findings that are sorted by role and price; `total` is what was waited, in task-seconds."""
     roots = [f for f in found if f.role is Role.ROOT_CAUSE]
-    healthy, summary = _summary(session, found, roots, attribution, missing, unlooked, lang)
+    healthy, summary = _summary(session, found, roots, attribution, total, missing, unlooked, lang)
     return Verdict(
         healthy=healthy,
         summary=summary,
@@ -38,45 +43,53 @@ def _summary(
     found: Sequence[Finding],
     roots: Sequence[Finding],
     attribution: Attribution,
+    total: float,
     missing: Callable[[str], bool],
     unlooked: Sequence[NotAssessed],
     lang: str,
 ) -> tuple[bool | None, str]:
     waiters = attribution.waiters
-    total = sum(w.ended_at - w.runnable_at for w in waiters) / SECOND
     unknown = sum(us for w in waiters for (stage, _), us in w.seconds.items() if stage == UNKNOWN) / SECOND
     if missing("task_instances") or missing("dag_runs"):
-        return None, say(lang, "no_tasks")
+        proven = [f.title for f in found if f.kind is Kind.LOG]
+        return None, say(lang, "no_tasks") + (say(lang, "from_logs", proven="; ".join(proven)) if proven else "")
     much_unknown = unknown >= ROOT_SECONDS and unknown >= ROOT_SHARE * total
     unexplained = say(lang, "unexplained", unknown=f"{unknown:.0f}", total=f"{total:.0f}")
     if roots:
         return False, _guilty(roots, total, lang) + (f" {unexplained}" if much_unknown else "")
     if much_unknown:
         return None, unexplained
-    if failures := _failures(session):
-        return None, say(lang, "failures", n=failures)
-    if unlooked:
-        sources = sorted({need for item in unlooked for need in item.needs})
-        return None, say(lang, "partly", n=len(unlooked), sources=", ".join(sources))
+    own, unexplained_failures = _failures(session)
+    if unexplained_failures:
+        return None, say(lang, "failures", n=unexplained_failures)
+    if hidden := [item for item in unlooked if not DETAIL.issuperset(item.needs)]:
+        sources = sorted({need for item in hidden for need in item.needs})
+        return None, say(lang, "partly", n=len(hidden), sources=", ".join(sources))
     if not waiters:
         return True, say(lang, "idle")
     smaller = [f.title for f in found if f.role is Role.CONTRIBUTING]
-    if smaller:
-        return True, say(lang, "contributing", tasks=len(waiters), total=f"{total:.0f}", others="; ".join(smaller))
-    return True, say(lang, "healthy", tasks=len(waiters), total=f"{total:.0f}")
+    text = say(
+        lang,
+        "contributing" if smaller else "healthy",
+        tasks=len(waiters),
+        total=f"{total:.0f}",
+        others="; ".join(smaller),
+    )
+    return True, text + (" " + say(lang, "own_failures", n=own) if own else "")
 
 
 def _guilty(roots: Sequence[Finding], total: float, lang: str) -> str:
     first = roots[0]
-    lost = first.cost.lost_task_seconds
+    waited, lost = first.cost.waiting_task_seconds, first.cost.lost_task_seconds
     text = say(
         lang,
-        "guilty_one",
+        "guilty_lost" if lost and not waited else "guilty_one",
         title=first.title,
+        seconds=f"{lost:.0f}",
         since=f"{to_datetime(first.started_at):%H:%M:%S}",
-        cost=f"{first.cost.waiting_task_seconds:.0f}",
+        cost=f"{waited:.0f}",
         total=f"{total:.0f}",
-        share=f"{100 * first.cost.waiting_task_seconds / max(total, 1):.0f}",
+        share=f"{100 * waited / max(total, 1):.0f}",
         lost=say(lang, "lost", seconds=f"{lost:.0f}") if lost else "",
     )
     if len(roots) > 1:
@@ -84,7 +97,12 @@ def _guilty(roots: Sequence[Finding], total: float, lang: str) -> str:
     return text
 
 
-def _failures(session: Session) -> int:
-    """Attempts that ended in failure while the capture ran; a healthy chain does not vouch for them."""
-    (n,) = session.run("SELECT count(*) FROM attempts WHERE last_state IN ('failed', 'up_for_retry')").rows[0]
-    return int(n)
+def _failures(session: Session) -> tuple[int, int]:
+    """Attempts that failed by themselves, on workers that lived on, and all others that failed in the capture.
+
+    A healthy chain vouches for the first kind: nobody took their workers. Without pods on record none is of that kind.
+    """
+    sql = """SELECT count(*) FILTER (WHERE fate = 'own'),
+        (SELECT count(*) FROM attempts WHERE last_state IN ('failed', 'up_for_retry')) FROM failures"""
+    own, failed = session.run(sql).rows[0]
+    return int(own), int(failed) - int(own)

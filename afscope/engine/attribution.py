@@ -7,15 +7,17 @@ the cause is what the holders wait for. Where no claim holds, the second is the 
 what the configured timers explain; beyond that it is `unknown`: better than a guess.
 """
 
-from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from afscope.engine.claims import Claim
-from afscope.engine.supply import NEVER, Target
+from afscope.engine.supply import NEVER, Target, WorkerPod, serves
+from afscope.errors import QueryError
 from afscope.model.clock import SECOND, Micros
+from afscope.model.stop import Stop
 
 UNKNOWN = "unknown"
 T = TypeVar("T")
@@ -33,6 +35,8 @@ BUDGET_S = {"run": 60, "schedule": 60, "limits": 60, "create": 15, "place": 15, 
 # trigger: pollingInterval and the poll itself; decide: two HPA syncs (15 s each and their round trips), so that a
 # ramp may take a sync for each doubling, counted anew after each decision.
 POLL_SLACK_S, DECIDE_S = 10, 35
+# A StatefulSet that creates its pods in order makes each wait for the boot of those before it.
+ORDERED_CREATE_S = 60
 
 
 @dataclass(slots=True)
@@ -53,8 +57,14 @@ class Waiter:
     scheduled_at: Micros
     queued_at: Micros
     ended_at: Micros
+    before: Micros = 0
+    """How long it was in its first phase before the recording began: timers explain no more than they do."""
     running_at: Micros | None = None
     attempt_ended_at: Micros | None = None
+    place: int = 0
+    """Its place among all waiters in the order in which tasks take slots."""
+    group: int = 0
+    """Waiters of one group are bound by the same claims."""
     seconds: dict[tuple[str, str], Micros] = field(default_factory=lambda: defaultdict(int))
     spent: dict[str, Micros] = field(default_factory=lambda: defaultdict(int))
 
@@ -105,27 +115,44 @@ class _Cause:
 class _Instant:
     """Everything that holds between two cuts."""
 
-    def __init__(self, at: Micros, dt: Micros, claims: list[Claim], running: list[Running]) -> None:
+    def __init__(
+        self,
+        at: Micros,
+        dt: Micros,
+        claims: list[Claim],
+        running: list[Running],
+        pods: list[tuple[str, WorkerPod]],
+    ) -> None:
         self.at, self.dt = at, dt
+        self.pods: dict[str, list[WorkerPod]] = defaultdict(list)
+        for target, pod in pods:
+            self.pods[target].append(pod)
         self.claims = sorted(claims, key=lambda claim: claim.rank)
         self.running = running
         self.busy = Counter(r.host for r in running)
         self.causes: dict[int, _Cause] = {}
+        self.held: dict[tuple[int, str], _Cause | None] = {}
+        """What the holders of a cap wait for, by claim and DAG."""
+        self.timers: dict[tuple[str, str], tuple[str, Micros]] = {}
+        """Timers by target and stage."""
+        self._found: dict[tuple[int, str], Claim | None] = {}
 
     def claim(self, waiter: Waiter, stage: str) -> Claim | None:
         """The first claim down the chain that takes this waiter's second."""
-        for claim in self.claims:
-            if stage in claim.file.stages and _binds(claim, waiter):
-                return claim
-        return None
+        key = waiter.group, stage
+        if key not in self._found:
+            self._found[key] = next((c for c in self.claims if stage in c.file.stages and _binds(c, waiter)), None)
+        return self._found[key]
 
 
 def _binds(claim: Claim, waiter: Waiter) -> bool:
     scope = claim.file.header.binds
-    if claim.run_id is not None and claim.run_id != waiter.run_id:
+    narrow = ((claim.dag_id, waiter.dag_id), (claim.run_id, waiter.run_id), (claim.task_id, waiter.task_id))
+    if any(wanted is not None and wanted != own for wanted, own in narrow):
         return False
     if scope == "queue":
-        return claim.subject == waiter.queue and not waiter.counted
+        # who does not count a queue is asked for tasks that nobody counts; who does not listen to it, for all
+        return claim.subject == waiter.queue and (not waiter.counted or claim.file.header.stage == "consume")
     if scope == "target":
         return bool(waiter.target) and claim.target == waiter.target
     value = {"dag": waiter.dag_id, "run": waiter.run_id, "pool": waiter.pool, "all": claim.subject}.get(scope)
@@ -133,11 +160,18 @@ def _binds(claim: Claim, waiter: Waiter) -> bool:
 
 
 def attribute(
-    waiters: Sequence[Waiter], running: Iterable[Running], targets: Iterable[Target], claims: Iterable[Claim]
+    waiters: Sequence[Waiter],
+    running: Iterable[Running],
+    targets: Iterable[Target],
+    claims: Iterable[Claim],
+    stop: Stop | None = None,
 ) -> Attribution:
-    """Sweeps over all instants. The seconds of every waiter add up to ended_at - runnable_at exactly."""
+    """Sweeps over all instants. The seconds of every waiter add up to ended_at - runnable_at exactly.
+
+    Raises QueryError when `stop` calls it off.
+    """
     sweep = _Sweep(list(waiters), list(running), {t.name: t for t in targets}, list(claims))
-    return sweep.run()
+    return sweep.run(stop or Stop())
 
 
 class _Sweep:
@@ -146,9 +180,18 @@ class _Sweep:
     ) -> None:
         self.targets = targets
         self.result = Attribution(waiters, defaultdict(int), [])
+        groups: dict[tuple[str, str, str, str, str, str, bool], int] = {}
+        named = {(c.dag_id, c.task_id) for c in claims if c.task_id is not None}
+        for place, w in enumerate(sorted(waiters, key=lambda w: w.key)):
+            w.place = place
+            task = w.task_id if not named.isdisjoint(((w.dag_id, w.task_id), (None, w.task_id))) else ""
+            w.group = groups.setdefault((w.dag_id, w.run_id, task, w.pool, w.queue, w.target, w.counted), len(groups))
         self._waiting = _Active([(w.runnable_at, w.ended_at, w) for w in waiters])
         self._running = _Active([(r.start, r.end, r) for r in running])
         self._claims = _Active([(c.start, c.end, c) for c in claims if c.file.header.binds])
+        self._pods = _Active(
+            [(pod.created_at, pod.stopping_at, (t.name, pod)) for t in targets.values() for pod in t.pods]
+        )
         self._cuts = sorted(set(self._instants(waiters, running, claims)))
 
     def _instants(self, waiters: list[Waiter], running: list[Running], claims: list[Claim]) -> Iterable[Micros]:
@@ -162,12 +205,19 @@ class _Sweep:
             yield from (step.at for step in target.replicas)
             for pod in target.pods:
                 yield from (pod.created_at, pod.scheduled_at, pod.started_at, pod.consuming_at, pod.stopping_at)
+                for outage in pod.outages:
+                    yield from (outage.start, outage.end)
 
-    def run(self) -> Attribution:
+    def run(self, stop: Stop) -> Attribution:
         for start, end in zip(self._cuts, self._cuts[1:], strict=False):
+            if stop.asked:
+                raise QueryError("called off")
             waiting = self._waiting.at(start)
             if waiting and end < NEVER:
-                self._interval(_Instant(start, end - start, self._claims.at(start), self._running.at(start)), waiting)
+                now = _Instant(
+                    start, end - start, self._claims.at(start), self._running.at(start), self._pods.at(start)
+                )
+                self._interval(now, waiting)
         return self.result
 
     def _interval(self, now: _Instant, waiting: list[Waiter]) -> None:
@@ -191,8 +241,8 @@ class _Sweep:
 
     def _workers(self, now: _Instant, queued: list[Waiter]) -> None:
         by_target: dict[str, list[Waiter]] = defaultdict(list)
-        for waiter in queued:
-            insort(by_target[waiter.target], waiter, key=lambda w: w.key)
+        for waiter in sorted(queued, key=attrgetter("place")):
+            by_target[waiter.target].append(waiter)
         for name, line in by_target.items():
             target = self.targets.get(name)
             if target is None:
@@ -202,10 +252,14 @@ class _Sweep:
                 self._line(now, target, line)
 
     def _line(self, now: _Instant, target: Target, line: list[Waiter]) -> None:
-        rest = iter(line)
-        taken = sum(now.busy[pod.name] for pod in target.pods)
+        pods = now.pods[target.name]
+        served = {queue: serves(pods, queue, now.at) for queue in {w.queue for w in line}}
+        for unserved in (w for w in line if not served[w.queue]):
+            now.causes[id(unserved)] = self._claimed(now, unserved, "consume")
+        rest = (w for w in line if served[w.queue])
+        taken = target.busy(now.busy)
         boot: _Cause | None = None
-        for stage, slots in target.chunks(now.at, now.busy):
+        for stage, slots in target.chunks(now.at, pods, now.busy):
             for _ in range(slots):
                 waiter = next(rest, None)
                 if waiter is None:
@@ -215,21 +269,26 @@ class _Sweep:
                 now.causes[id(waiter)] = cause
                 if stage != "consume" and (boot is None or cause.claim is not None):
                     boot = cause
+                    if cause.claim is None and not target.busy(now.busy) and self._overdue(now, waiter, cause):
+                        boot = _Cause(UNKNOWN, UNKNOWN)
+        stage = "trigger" if target.desired(now.at) == 0 else "decide"
         for place, waiter in enumerate(rest, start=taken + 1):
-            now.causes[id(waiter)] = self._beyond(now, target, waiter, place, boot)
+            capped = place > target.max_replicas * target.slots
+            now.causes[id(waiter)] = self._beyond(now, waiter, stage, boot, capped=capped)
 
-    def _beyond(self, now: _Instant, target: Target, waiter: Waiter, place: int, boot: _Cause | None) -> _Cause:
+    def _beyond(self, now: _Instant, waiter: Waiter, stage: str, boot: _Cause | None, *, capped: bool) -> _Cause:
         """A task for which no slot is on its way: the autoscaler has to decide, or may not.
 
-        The ceiling takes only those whose `place` among all tasks of the target is beyond its last slot.
+        The ceiling takes only those whose place among all tasks of the target is beyond its last slot (`capped`).
         """
-        stage = "trigger" if target.desired(now.at) == 0 else "decide"
         claim = now.claim(waiter, stage) or (now.claim(waiter, "metric") if stage == "decide" else None)
-        if claim is None or (claim.file.header.cap and place <= target.max_replicas * target.slots):
-            return _Cause(stage, ORDINARY[stage])
-        if claim.file.header.cap and boot is not None and boot.claim is not None:
-            # the ceiling's holders cannot work: what they wait for is what this task waits for
+        stuck = boot is not None and (boot.claim is not None or boot.cause == UNKNOWN)
+        if capped and boot is not None and stuck and (claim is None or claim.file.header.cap):
+            # nobody may ask for more workers, and those that are there cannot work: what they wait for, known or not,
+            # is what this task waits for
             return _Cause(boot.stage, boot.cause, boot.claim)
+        if claim is None or (claim.file.header.cap and not capped):
+            return _Cause(stage, ORDINARY[stage])
         return _Cause(claim.file.header.stage, claim.cause, claim)
 
     # -- waiting for the scheduler and its limits -----------------------------------------------------------------
@@ -238,7 +297,10 @@ class _Sweep:
         cause = self._claimed(now, waiter, phase)
         if cause.claim is None or not cause.claim.file.header.cap:
             return cause
-        held = self._holders(now, cause.claim, waiter, waiting)
+        key = id(cause.claim), waiter.dag_id
+        if key not in now.held:
+            now.held[key] = self._holders(now, cause.claim, waiter, waiting)
+        held = now.held[key]
         return _Cause(phase, held.cause, held.claim) if held else cause
 
     def _holders(self, now: _Instant, claim: Claim, waiter: Waiter, waiting: list[Waiter]) -> _Cause | None:
@@ -265,12 +327,25 @@ class _Sweep:
         """Ordinary latency beyond what the timers explain is unknown. A fault in between starts the count anew."""
         if cause.claim is not None:
             waiter.spent.clear()
+            waiter.before = 0
             return cause
         if cause.cause != ORDINARY.get(cause.stage):
             return cause
-        timer, budget = self._timer(now, waiter, cause.stage)
-        spent = waiter.spent[timer] = waiter.spent[timer] + now.dt
-        return cause if spent <= budget else _Cause(UNKNOWN, UNKNOWN)
+        overdue = self._overdue(now, waiter, cause)
+        waiter.spent[self._timed(now, waiter, cause.stage)[0]] += waiter.before + now.dt
+        waiter.before = 0
+        return _Cause(UNKNOWN, UNKNOWN) if overdue else cause
+
+    def _overdue(self, now: _Instant, waiter: Waiter, cause: _Cause) -> bool:
+        """Whether the ordinary latency of its stage has been used up."""
+        timer, budget = self._timed(now, waiter, cause.stage)
+        return waiter.spent[timer] + waiter.before + now.dt > budget
+
+    def _timed(self, now: _Instant, waiter: Waiter, stage: str) -> tuple[str, Micros]:
+        key = waiter.target, stage
+        if key not in now.timers:
+            now.timers[key] = self._timer(now, waiter, stage)
+        return now.timers[key]
 
     def _timer(self, now: _Instant, waiter: Waiter, stage: str) -> tuple[str, Micros]:
         """Which timer an ordinary second counts against, and what that timer explains."""
@@ -280,6 +355,8 @@ class _Sweep:
         if stage in ("decide", "metric") and target:
             # each step of a ramp waits for a sync of its own
             return f"{stage} after step {target.step(now.at)}", DECIDE_S * SECOND
+        if stage == "create" and target and target.ordered:
+            return stage, ORDERED_CREATE_S * SECOND
         return stage, BUDGET_S.get(stage, 0) * SECOND
 
 

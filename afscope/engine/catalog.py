@@ -7,13 +7,14 @@ one id are an error unless the later one says `replaces`. SQL inside a capture i
 import importlib.metadata
 import importlib.resources
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from afscope.engine.header import AnalyzerFile, parse
+from afscope.engine.header import GROUPS, AnalyzerFile, parse
 from afscope.errors import AnalyzerError
 
-BUILT_IN_FACTS = frozenset({"trigger_texts", "counted", "decisions", "waits"})
+BUILT_IN_FACTS = frozenset({"trigger_texts", "trigger_values", "counted", "decisions", "waits"})
 """Facts that Python computes: the trigger's SQL re-run, who wrote spec.replicas (by `control`), the attribution."""
 
 
@@ -35,8 +36,7 @@ class Catalog:
     @property
     def analyzers(self) -> tuple[AnalyzerFile, ...]:
         """Every file, facts first."""
-        order = {"timeline": 0, "bottleneck": 1, "alibi": 2}
-        return tuple(sorted(self._files.values(), key=lambda f: (order[f.header.group], f.header.id)))
+        return tuple(sorted(self._files.values(), key=lambda f: (GROUPS.index(f.header.group), f.header.id)))
 
     def group(self, name: str) -> tuple[AnalyzerFile, ...]:
         """The files of one group, by id."""
@@ -98,3 +98,14 @@ def _entry_points() -> Iterator[Path]:
     for entry in importlib.metadata.entry_points(group="afscope.analyzers"):
         # the value names a package whose files are read; nothing of it is executed but its __init__
         yield Path(str(importlib.resources.files(entry.value)))
+
+
+def words_of_analyzers() -> frozenset[str]:
+    """The words that the shipped analyzers look for in texts: whoever changes texts must leave these alone."""
+    literals = re.compile(r"'((?:[^']|'')*)'")
+    return frozenset(
+        word.lower()
+        for file in Catalog.load().analyzers
+        for literal in literals.findall(file.sql)
+        for word in re.findall(r"[A-Za-z]{3,}", literal)
+    )

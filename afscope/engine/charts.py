@@ -13,7 +13,7 @@ from afscope.model.timeline import Chart, Lane, Span, Step, Tick
 LANES = ("waiting", "queued", "running", "metric", "desired", "current", "ready", "slots", "slots_used")
 # Lanes that count what is on record: before the first of it there was none, which is not the same as not knowing.
 COUNTED = ("waiting", "queued", "running", "slots", "slots_used")
-# Ticks beyond this many would hide each other; warnings are thinned first.
+# Ticks beyond this many would hide each other; warnings are thinned, evenly over the whole time.
 MAX_TICKS = 400
 Delta = tuple[Micros, float]
 
@@ -151,8 +151,20 @@ def _health(session: Session, target: str, bounds: tuple[Micros, Micros]) -> Ite
         for (at, ok), end in zip(views, ends, strict=True)
         if end > from_datetime(at)
     ]
-    calm = [s for s in spans if not any(f.start < s.end and s.start < f.end for f in failing)]
+    calm = [part for span in spans for part in _without(span, failing)]
     return sorted([*failing, *_merged(calm)], key=lambda span: span.start)
+
+
+def _without(span: Span, holes: Sequence[Span]) -> Iterable[Span]:
+    """What is left of a span outside the holes, which are in the order of time."""
+    start = span.start
+    for hole in holes:
+        if hole.start < span.end and start < hole.end:
+            if start < hole.start:
+                yield Span(start, hole.start, span.kind, span.text)
+            start = max(start, hole.end)
+    if start < span.end:
+        yield Span(start, span.end, span.kind, span.text)
 
 
 def _constraint(attribution: Attribution, drawn: tuple[str, ...]) -> list[Span]:
@@ -181,8 +193,7 @@ def _ticks(session: Session, target: str) -> list[Tick]:
     ]
     warnings = [
         Tick(from_datetime(w["moment"]), "warning", f"{w['reason']} {w['object_name']}: {w['message']}")
-        for w in session.dicts(
-            "FROM warnings WHERE target = $target ORDER BY moment LIMIT $most", {"target": target, "most": MAX_TICKS}
-        )
+        for w in session.dicts("FROM warnings WHERE target = $target ORDER BY moment", {"target": target})
     ]
-    return sorted([*decisions, *warnings], key=lambda tick: tick.at)
+    every = -(-len(warnings) // MAX_TICKS) or 1
+    return sorted([*decisions, *warnings[::every]], key=lambda tick: tick.at)

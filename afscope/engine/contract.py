@@ -10,8 +10,12 @@ from afscope.engine.session import Session
 from afscope.errors import AnalyzerError, QueryError
 from afscope.store.schema import TABLES
 
+_FINDING = ("started_at", "ended_at", "target", "subject", "params", "confidence", "evidence")
 COLUMNS = {
-    "bottleneck": ("started_at", "ended_at", "target", "subject", "params", "confidence", "evidence"),
+    "bottleneck": _FINDING,
+    "symptom": _FINDING,
+    "log": ("cause", *_FINDING),
+    "lint": _FINDING,
     "alibi": ("target", "params", "evidence"),
     "timeline": (),
 }

@@ -1,37 +1,80 @@
 """Episodes: from demand rising above zero to the workers being gone again, stage by stage."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from afscope.engine.phases import Row, Scene, phases
 from afscope.engine.session import Session
 from afscope.model.clock import SECOND, Micros, from_datetime
-from afscope.model.timeline import Decision, Episode, Phase
+from afscope.model.finding import Evidence
+from afscope.model.timeline import Decision, Episode
 
 # Demand that comes back within this time after it was gone belongs to the same episode: a cooldown at least.
 QUIET_S = 30
 
 
-def episodes(session: Session, end: Micros) -> list[Episode]:
-    """All episodes of all targets, in the order of time. `ended_at` is None where the capture ends first."""
-    out = []
-    for target, cooldown in session.run("SELECT target, cooldown_period_s FROM targets ORDER BY target").rows:
-        spans = _busy(session, target)
-        decisions = _decisions(session, target)
-        pods = session.dicts("FROM worker_pods WHERE target = $t ORDER BY created_at, name", {"t": target})
-        zeros = [d.at for d in decisions if d.after == 0]
-        for start, stop, peak in _merge(spans, max(cooldown, QUIET_S) * SECOND, zeros):
-            out.append(_episode(session, target, (start, stop, peak), decisions, pods, end))
+@dataclass(frozen=True)
+class _Span:
+    """Demand from `start` to `stop`, None while it lasts; `peak` is the most tasks that were open at once."""
+
+    start: Micros
+    stop: Micros | None
+    peak: int
+
+
+@dataclass(frozen=True)
+class _Story:
+    """Everything on record about one target. `rest` is the size to which it returns without demand."""
+
+    target: str
+    rest: int
+    decisions: Sequence[Decision]
+    pods: Sequence[Row]
+    answers: Sequence[Row]
+    tasks: Sequence[Row]
+    end: Micros
+    lang: str
+
+
+def episodes(session: Session, end: Micros, lang: str = "en") -> list[Episode]:
+    """All episodes of all targets, in the order of time. `ended_at` is None where the capture ends first.
+
+    Changes of spec.replicas outside of any demand are episodes of their own, with a peak demand of 0.
+    """
+    out: list[Episode] = []
+    for row in session.dicts("FROM targets ORDER BY target"):
+        story = _story(session, row, end, lang)
+        quiet = max(row["cooldown_period_s"], QUIET_S) * SECOND
+        spans = _merged(_busy(session, story.target), quiet, [d.at for d in story.decisions if d.after <= story.rest])
+        found = [
+            _episode(story, span, following.start if following else None)
+            for span, following in zip(spans, (*spans[1:], None), strict=False)
+        ]
+        out += [*found, *_unasked(story, found)]
     return sorted(out, key=lambda episode: (episode.started_at, episode.target))
 
 
-def _busy(session: Session, target: str) -> list[tuple[Micros, Micros | None, int]]:
-    """Spans in which the trigger's demand is above zero, each with its peak of open tasks."""
+def _story(session: Session, target: Row, end: Micros, lang: str) -> _Story:
+    name = {"t": target["target"]}
+    decisions = [
+        Decision(from_datetime(r["moment"]), r["target"], r["before"], r["after"], r["author"], r["reason"])
+        for r in session.dicts("FROM decisions WHERE target = $t ORDER BY moment", name)
+    ]
+    hpa = f"{target['namespace']}/{target['hpa_name']}"
+    answers = [{**row, "key": hpa} for row in session.dicts("FROM metric_seen WHERE target = $t ORDER BY moment", name)]
+    pods = session.dicts("FROM worker_pods WHERE target = $t ORDER BY created_at, name", name)
+    tasks = session.dicts("FROM running_spans WHERE target = $t ORDER BY from_at, dag_id, run_id, task_id", name)
+    return _Story(target["target"], target["min_replica_count"], decisions, pods, answers, tasks, end, lang)
+
+
+def _busy(session: Session, target: str) -> list[_Span]:
+    """Spans in which the trigger's demand is above zero."""
     edges: list[tuple[Micros, int]] = []
     for row in session.dicts("FROM demand_spans WHERE target = $target", {"target": target}):
         edges.append((from_datetime(row["from_at"]), 1))
         if row["to_at"] is not None:
             edges.append((from_datetime(row["to_at"]), -1))
-    spans: list[tuple[Micros, Micros | None, int]] = []
+    spans: list[_Span] = []
     level = peak = 0
     opened: Micros = 0
     for at, change in sorted(edges, key=lambda edge: (edge[0], -edge[1])):
@@ -40,125 +83,87 @@ def _busy(session: Session, target: str) -> list[tuple[Micros, Micros | None, in
         level += change
         peak = max(peak, level)
         if level == 0:
-            spans.append((opened, at, peak))
-    return [*spans, (opened, None, peak)] if level else spans
+            spans.append(_Span(opened, at, peak))
+    return [*spans, _Span(opened, None, peak)] if level else spans
 
 
-def _merge(
-    spans: Sequence[tuple[Micros, Micros | None, int]], quiet: Micros, zeros: Sequence[Micros]
-) -> list[tuple[Micros, Micros | None, int]]:
-    """Joins what a cooldown bridges; once the workers were taken to zero the next demand is another episode."""
-    out: list[tuple[Micros, Micros | None, int]] = []
-    for start, stop, peak in spans:
-        opened, closed, most = out[-1] if out else (0, None, 0)
-        if closed is not None and start - closed <= quiet and not any(closed <= zero <= start for zero in zeros):
-            out[-1] = (opened, stop, max(most, peak))
+def _merged(spans: Sequence[_Span], quiet: Micros, rests: Sequence[Micros]) -> list[_Span]:
+    """Joins what a cooldown bridges; once the workers were taken to rest the next demand is another episode."""
+    out: list[_Span] = []
+    for span in spans:
+        last = out[-1] if out else None
+        stop = last.stop if last else None
+        if last and stop is not None and span.start - stop <= quiet and not any(stop <= r <= span.start for r in rests):
+            out[-1] = _Span(last.start, span.stop, max(last.peak, span.peak))
         else:
-            out.append((start, stop, peak))
+            out.append(span)
     return out
 
 
-def _decisions(session: Session, target: str) -> list[Decision]:
-    rows = session.dicts("FROM decisions WHERE target = $t ORDER BY moment", {"t": target})
-    return [
-        Decision(from_datetime(r["moment"]), target, r["before"], r["after"], r["author"], r["reason"]) for r in rows
-    ]
-
-
-def _episode(
-    session: Session,
-    target: str,
-    span: tuple[Micros, Micros | None, int],
-    decisions: Sequence[Decision],
-    pods: Sequence[dict[str, Any]],
-    end: Micros,
-) -> Episode:
-    start, idle, peak = span
-    ups = [d for d in decisions if start <= d.at <= (idle or end) and d.after > d.before]
-    down = next((d for d in decisions if idle is not None and d.at >= idle and d.after == 0), None)
-    stop = _drained(pods, down)
-    mine = [d for d in decisions if start <= d.at <= (down.at if down else end)]
-    born = [
-        p
-        for p in pods
-        if from_datetime(p["created_at"]) >= start - SECOND and from_datetime(p["created_at"]) <= (idle or end)
-    ]
-    before = next((d.after for d in reversed(decisions) if d.at < start), 0)
+def _episode(story: _Story, span: _Span, following: Micros | None) -> Episode:
+    """One episode; what happens after its demand belongs to it until the next demand."""
+    until = following if following is not None else story.end + 1
+    before = next((d.after for d in reversed(story.decisions) if d.at < span.start), _first_size(story))
+    own = [d for d in story.decisions if span.start <= d.at < until]
+    last = next(
+        (i for i, d in enumerate(own) if span.stop is not None and d.at >= span.stop and d.after <= story.rest), None
+    )
+    mine = own if last is None else own[: last + 1]
+    busy_until = span.stop if span.stop is not None else story.end
+    ups = [d for d in mine if d.after > d.before and d.at <= busy_until]
+    downs = [d for d in mine if span.stop is not None and d.at >= span.stop and d.after < d.before]
+    scene = Scene(
+        story.target, span.start, span.stop, story.end, before, ups, downs,
+        [p for p in story.pods if span.start - SECOND <= from_datetime(p["created_at"]) <= busy_until],
+        _stopped(story, span, downs), story.answers, _first_task(story, span.start, busy_until), story.lang,
+    )  # fmt: skip
+    told = tuple(phases(scene))
     return Episode(
-        target=target,
-        started_at=start,
-        ended_at=stop if down else None,
-        peak_demand=peak,
-        peak_replicas=max([d.after for d in mine] + [before], default=0),
-        phases=tuple(_phases(session, target, span, ups, born, down, stop)),
+        target=story.target,
+        started_at=span.start,
+        ended_at=_over(story, span, mine[-1].after if mine else before, told[-1].ended_at if downs else span.stop),
+        peak_demand=span.peak,
+        peak_replicas=max([d.after for d in mine] + [before]),
+        phases=told,
         decisions=tuple(mine),
     )
 
 
-def _drained(pods: Sequence[dict[str, Any]], down: Decision | None) -> Micros | None:
-    if down is None:
-        return None
-    told = [p for p in pods if p["stopping_at"] and abs(from_datetime(p["stopping_at"]) - down.at) <= 10 * SECOND]
-    return max((from_datetime(p["gone_at"]) for p in told if p["gone_at"]), default=down.at)
+def _over(story: _Story, span: _Span, size: int, done: Micros | None) -> Micros | None:
+    """When it was over: demand gone, the size back at rest, the pods gone."""
+    return done if span.stop is not None and size <= story.rest else None
 
 
-def _phases(
-    session: Session,
-    target: str,
-    span: tuple[Micros, Micros | None, int],
-    ups: Sequence[Decision],
-    born: Sequence[dict[str, Any]],
-    down: Decision | None,
-    stop: Micros | None,
-) -> list[Phase]:
-    start, idle, _ = span
-    out: list[Phase] = []
-    if ups and ups[0].author == "keda":
-        out.append(
-            Phase("trigger", start, ups[0].at, "keda-operator", f"{ups[0].before} -> {ups[0].after}: {ups[0].reason}")
-        )
-    hpa = [d for d in ups if d.author == "hpa"]
-    if hpa:
-        text = ", ".join(f"{d.before} -> {d.after}" for d in hpa)
-        out.append(Phase("decide", out[-1].ended_at or start if out else start, hpa[-1].at, "hpa", text))
-    out += _boot(born)
-    first = _first_task(session, target, start)
-    if first is not None:
-        out.append(Phase("execute", first, idle, "worker", "from the first task taken to the last one done"))
-    if down is not None and idle is not None:
-        out.append(
-            Phase(
-                "drain",
-                idle,
-                stop,
-                down.author if down.author != "keda" else "keda-operator",
-                f"{down.before} -> {down.after}: {down.reason}",
-            )
-        )
-    return out
+def _first_size(story: _Story) -> int:
+    """spec.replicas before the first change on record."""
+    return story.decisions[0].before if story.decisions else min(len(story.pods), story.rest)
 
 
-def _boot(born: Sequence[dict[str, Any]]) -> list[Phase]:
-    """place, image and start over all pods of the episode: from the first that entered to the last that left."""
-    out = []
-    for stage, since, until, author in (
-        ("place", "created_at", "scheduled_at", "nodes"),
-        ("image", "scheduled_at", "started_at", "image"),
-        ("start", "started_at", "consuming_at", "worker"),
-    ):
-        entered = [p for p in born if p[since]]
-        if not entered:
-            continue
-        left = [from_datetime(p[until]) for p in entered if p[until]]
-        slowest = max(
-            (max(0, from_datetime(p[until]) - from_datetime(p[since])) for p in entered if p[until]), default=0
-        )
-        done = max(left) if len(left) == len(entered) else None
-        text = f"{len(left)} of {len(entered)} pod(s), slowest {slowest / SECOND:.1f} s"
-        out.append(Phase(stage, min(from_datetime(p[since]) for p in entered), done, author, text))
-    return out
+def _stopped(story: _Story, span: _Span, downs: Sequence[Decision]) -> list[Row]:
+    """Pods that the scale-in after this demand took."""
+    if span.stop is None or not downs:
+        return []
+    first, last = span.stop - SECOND, downs[-1].at + 60 * SECOND
+    return [p for p in story.pods if p["stopping_at"] and first <= from_datetime(p["stopping_at"]) <= last]
 
 
-def _first_task(session: Session, target: str, start: Micros) -> Micros | None:
-    rows = session.dicts("FROM running_spans WHERE target = $target", {"target": target})
-    return min((at for row in rows if (at := from_datetime(row["from_at"])) >= start), default=None)
+def _first_task(story: _Story, start: Micros, until: Micros) -> Evidence | None:
+    for row in story.tasks:
+        at = from_datetime(row["from_at"])
+        if start <= at <= until:
+            key = f"{row['dag_id']}/{row['run_id']}/{row['task_id']}"
+            return Evidence("task_instances", at, key, f"running on {row['host']}")
+    return None
+
+
+def _unasked(story: _Story, found: Sequence[Episode]) -> Iterator[Episode]:
+    """Runs of decisions that belong to no episode: somebody changed the size without demand."""
+    told = {d for episode in found for d in episode.decisions}
+    run: list[Decision] = []
+    for decision in (*story.decisions, None):
+        if decision is not None and decision not in told:
+            run.append(decision)
+        elif run:
+            peak = max(max(d.before, d.after) for d in run)
+            yield Episode(story.target, run[0].at, run[-1].at, 0, peak, (), tuple(run))
+            run = []

@@ -8,7 +8,8 @@ from typing import Any
 from afscope.engine import authors
 from afscope.engine.catalog import BUILT_IN_FACTS, Catalog
 from afscope.engine.header import AnalyzerFile
-from afscope.engine.session import Session, literal
+from afscope.engine.session import Session
+from afscope.engine.trigger_rerun import ATTEMPT, Rerun
 from afscope.engine.trigger_sql import Translation, translate
 from afscope.errors import AnalyzerError, QueryError
 from afscope.model.clock import Micros, to_datetime
@@ -17,6 +18,7 @@ from afscope.model.clock import Micros, to_datetime
 BUILT_IN_NEEDS = {
     "counted": frozenset({"targets", "attempts"}),
     "trigger_texts": frozenset({"counted"}),
+    "trigger_values": frozenset({"counted"}),
     "decisions": authors.NEEDS,
 }
 
@@ -75,10 +77,10 @@ class Facts:
         self._built: set[str] = set()
         self._built_in: Mapping[str, Callable[[], None]] = {
             "counted": self._count,
-            "trigger_texts": lambda: None,  # comes with counted
+            "trigger_texts": lambda: None,  # these two come with counted
+            "trigger_values": lambda: None,
             "decisions": lambda: authors.build(self._session),
         }
-        self.translations: dict[str, Translation] = {}
 
     def build_all(self) -> None:
         """Materializes every timeline fact that does not wait for the attribution."""
@@ -111,29 +113,21 @@ class Facts:
             yield from sorted(mentioned(self._files[name].sql, known))
 
     def _count(self) -> None:
-        """Tables trigger_texts (one row per target) and counted (one row per attempt and readable target)."""
+        """Tables trigger_texts (one row per target), counted (one row per attempt and readable target) and
+        trigger_values (what the query gave at each instant)."""
+        rerun = Rerun(self._session)
         rows = []
-        arms = [_count_arm("", "false", "false") + " LIMIT 0"]
-        for target in self._session.dicts("FROM targets ORDER BY target"):
-            query = target["query"]
-            said = translate(query, target["trigger_type"] or "") if query else Translation("", "", "no query")
-            self.translations[target["target"]] = said
-            rows.append((target["target"], query, bool(said.predicate), said.reason))
-            if said.predicate:
-                states = (_as_if(said.predicate, "queued"), _as_if(said.predicate, "running"))
-                arms.append(_count_arm(target["target"], *states))
-        self._session.materialize("counted", " UNION ALL ".join(f"({arm})" for arm in arms))
+        counted = [f"SELECT {ATTEMPT}, '' AS target, false AS in_queued, false AS in_running FROM attempts LIMIT 0"]
+        values = ["SELECT '' AS target, NULL::TIMESTAMP AS moment, NULL::DOUBLE AS value LIMIT 0"]
+        for number, target in enumerate(self._session.dicts("FROM targets ORDER BY target")):
+            name, query = target["target"], target["query"]
+            said = translate(query, target["trigger_type"] or "") if query else Translation(reason="no query")
+            said = rerun.run(name, said, number)
+            rows.append((name, query, said.translated, said.reason))
+            if said.translated:
+                counted.append(f"FROM counted_by_{number}")
+                values.append(f"FROM values_of_{number}")
+        self._session.materialize("counted", " UNION ALL ".join(f"({arm})" for arm in counted))
+        self._session.materialize("trigger_values", " UNION ALL ".join(f"({arm})" for arm in values))
         columns = {"target": "VARCHAR", "query": "VARCHAR", "translated": "BOOLEAN", "reason": "VARCHAR"}
         self._session.fill("trigger_texts", columns, rows)
-
-
-def _as_if(predicate: str, state: str) -> str:
-    """The trigger's condition on an attempt, were it in `state`."""
-    return f"coalesce((SELECT {predicate} FROM (SELECT {literal(state)} AS state)), false)"
-
-
-def _count_arm(target: str, queued: str, running: str) -> str:
-    return (
-        f"SELECT dag_id, run_id, task_id, map_index, attempt, {literal(target)} AS target, "
-        f"{queued} AS in_queued, {running} AS in_running FROM attempts"
-    )

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from afscope.errors import AnalyzerError
 from afscope.model.finding import COMPONENTS, STAGES, Severity
 
 FENCE = "-- ---"
-GROUPS = ("timeline", "bottleneck", "alibi")
+GROUPS = ("timeline", "bottleneck", "symptom", "log", "lint", "alibi")
+# Those whose rows become findings.
+FINDING_GROUPS = frozenset({"bottleneck", "symptom", "log", "lint"})
 SCOPES = ("", "all", "dag", "run", "pool", "queue", "target")
 
 
@@ -38,6 +41,10 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `cap = true` it is a limit that only binds where its holders really run. `ordinary = true` marks latency that
     the configured timers explain: such findings are observations, whatever they cost. `also` names other
     components that the analyzer may blame through its `component` column.
+
+    A `symptom` claims nothing: it says what went wrong for whom, and is explained by causes. A `lint` says that
+    settings contradict each other: an observation, whatever happens. A `log` speaks for the causes that its `cause`
+    column names where there are no tables to tell.
     """
 
     id: str
@@ -79,6 +86,12 @@ def parse(path: Path, *, shipped: bool = False) -> AnalyzerFile:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise AnalyzerError(f"analyzer {path}: cannot be read: {error}") from error
+    return _parsed(path, text, shipped)
+
+
+# A live view loads the catalog every few seconds, and the TOML of all files takes a quarter of a second.
+@lru_cache(maxsize=512)
+def _parsed(path: Path, text: str, shipped: bool) -> AnalyzerFile:
     toml, sql = _split(path, text)
     try:
         header = msgspec.convert(tomllib.loads(toml), Header, strict=True)
@@ -117,8 +130,10 @@ def _problems(path: Path, header: Header, *, shipped: bool) -> Iterator[str]:
     if header.component not in COMPONENTS:
         yield f"component {header.component!r} is none of {', '.join(COMPONENTS)}"
     unknown = [stage for stage in (header.stage, *header.holds) if stage not in STAGES]
-    if header.group == "bottleneck" and unknown:
+    if header.group in FINDING_GROUPS and unknown:
         yield f"stage {unknown[0]!r} is none of {', '.join(STAGES)}"
+    if header.group != "bottleneck" and (header.binds or header.holds or header.cap or header.ordinary):
+        yield "only a bottleneck has binds, holds, cap or ordinary"
     if header.binds not in SCOPES:
         yield f"binds {header.binds!r} is none of {', '.join(SCOPES)}"
     wanted = ("en", "zh") if shipped else ("en",)

@@ -8,9 +8,11 @@ from typing import Any
 from afscope.engine import analysis, charts, episodes, evidence_rows, waits
 from afscope.engine.attribution import UNKNOWN, Attribution, attribute
 from afscope.engine.catalog import Catalog
-from afscope.engine.claims import Claim, collect
+from afscope.engine.claims import Claim, collect, collect_for
 from afscope.engine.facts import Facts, mentioned, parameters
 from afscope.engine.header import AnalyzerFile
+from afscope.engine.look import Look
+from afscope.engine.missing import missing_sources
 from afscope.engine.rulings import Bench
 from afscope.engine.session import Result, Session
 from afscope.engine.verdict import findings, texts
@@ -19,8 +21,13 @@ from afscope.errors import AnalyzerError, QueryError, UsageError
 from afscope.model.capture import SourceState
 from afscope.model.clock import SECOND, Micros, from_datetime, rfc3339
 from afscope.model.finding import Analysis, CaptureInfo, Evidence, Gap, NotAssessed
+from afscope.model.stop import Stop
 from afscope.model.timeline import AttemptWait, Chart, Episode, RowPage
 from afscope.store.reader import Capture
+from afscope.store.schema import TABLES
+
+# Kinds of statements that would change the tables in memory, and the answers after them; the capture itself is safe.
+_CHANGES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE_INTO", "DROP", "ALTER"})
 
 
 class Investigation:
@@ -38,7 +45,9 @@ class Investigation:
         targets: Sequence[str] = (),
         since: Micros | None = None,
         until: Micros | None = None,
+        stop: Stop | None = None,
     ) -> None:
+        """`stop` calls the analysis off: what was begun is let go and QueryError or AnalyzerError is raised."""
         self.capture, self.catalog, self.lang = capture, catalog, lang
         self.start = max(capture.started_at, since or 0)
         self.end = min(capture.ended_at, until) if until is not None else capture.ended_at
@@ -47,8 +56,17 @@ class Investigation:
                 "--since and --until leave nothing of the capture",
                 f"it reaches from {rfc3339(capture.started_at)} to {rfc3339(capture.ended_at)}",
             )
-        self.session = Session(capture)
-        self.facts = Facts(self.session, catalog, self.start, self.end)
+        self._stop = stop or Stop()
+        self.session = Session(capture, stop=self._stop)
+        try:
+            self._analyze(targets)
+        except BaseException:
+            self.session.close()
+            raise
+        self.look = Look(self.session, capture)
+
+    def _analyze(self, targets: Sequence[str]) -> None:
+        self.facts = Facts(self.session, self.catalog, self.start, self.end)
         self.facts.build_all()
         self._wanted = self._known_targets(targets)
         self.not_assessed: list[NotAssessed] = []
@@ -57,6 +75,9 @@ class Investigation:
         self._collect(before)
         self.attribution = self._attribute()
         self._collect(after)
+        self._collect(self.catalog.group("symptom"))
+        self._collect(self.catalog.group("lint"))
+        self._read_logs()
 
     @classmethod
     def open(
@@ -68,10 +89,11 @@ class Investigation:
         analyzers: Sequence[Path] = (),
         since: Micros | None = None,
         until: Micros | None = None,
+        stop: Stop | None = None,
     ) -> "Investigation":
         """Opens a capture folder or zip. Raises CaptureError, AnalyzerError, and UsageError for unknown targets."""
         catalog = Catalog.load(analyzers)
-        return cls(Capture.open(path), catalog, lang=lang, targets=targets, since=since, until=until)
+        return cls(Capture.open(path), catalog, lang=lang, targets=targets, since=since, until=until, stop=stop)
 
     def close(self) -> None:
         """Frees the DuckDB session."""
@@ -79,8 +101,9 @@ class Investigation:
 
     @property
     def total_waiting(self) -> float:
-        """Task-seconds that anything waited."""
-        return sum(w.ended_at - w.runnable_at for w in self.attribution.waiters) / SECOND
+        """Task-seconds that anything waited, deferred tasks without a triggerer included."""
+        waited = sum(w.ended_at - w.runnable_at for w in self.attribution.waiters) / SECOND
+        return waited + sum(c.waiting_task_seconds for c in self.claims if not c.file.header.ordinary)
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -96,11 +119,20 @@ class Investigation:
             capture=CaptureInfo(manifest.id, self.start, self.end, manifest.cluster, dict(manifest.sources)),
             targets=targets,
             verdict=analysis.verdict(
-                self.session, bench, found, self.attribution, names, self._missing, self.not_assessed, self.lang
+                self.session,
+                bench,
+                found,
+                self.attribution,
+                self.total_waiting,
+                names,
+                self._missing,
+                self._unlooked(),
+                self.lang,
             ),
             findings=found,
             not_assessed=tuple(self.not_assessed),
             gaps=tuple(gaps),
+            missing=missing_sources(self.catalog, self.not_assessed, self.capture.source, self.lang),
         )
 
     def targets(self) -> tuple[dict[str, Any], ...]:
@@ -125,9 +157,11 @@ class Investigation:
         return not self._wanted or not target or target in self._wanted
 
     def gaps(self) -> list[Gap]:
-        """The holes of the capture."""
+        """The holes of the capture, those that damage left among them."""
         rows = self.session.run("SELECT source, from_ts, to_ts, reason FROM gaps ORDER BY from_ts, source").rows
-        return [Gap(s, from_datetime(a), from_datetime(b), r or "") for s, a, b, r in rows if a and b]
+        told = [Gap(s, from_datetime(a), from_datetime(b), r or "") for s, a, b, r in rows if a and b]
+        damaged = {gap for table in TABLES for gap in self.capture.damaged(table)}
+        return sorted(damaged.union(told), key=lambda gap: (gap.from_ts, gap.source))
 
     def waits(self) -> list[AttemptWait]:
         """Where each attempt's wait went."""
@@ -135,7 +169,7 @@ class Investigation:
 
     def timeline(self) -> list[Episode]:
         """The scaling episodes."""
-        return [e for e in episodes.episodes(self.session, self.end) if self._reported(e.target)]
+        return [e for e in episodes.episodes(self.session, self.end, self.lang) if self._reported(e.target)]
 
     @cached_property
     def charts(self) -> tuple[Chart, ...]:
@@ -154,7 +188,9 @@ class Investigation:
         return texts(self.catalog.get(cause), self.lang).name or cause.replace("_", " ")
 
     def sql(self, query: str) -> Result:
-        """A query of the user over capture and facts. Raises QueryError."""
+        """A query of the user over capture and facts. Raises QueryError, also for what would change them."""
+        if refused := sorted(_CHANGES & self.session.kinds(query)):
+            raise QueryError(f"{refused[0]} is refused: a capture is read, never changed")
         return self.session.run(query)
 
     def _bottlenecks(self) -> tuple[list[AnalyzerFile], list[AnalyzerFile]]:
@@ -176,16 +212,40 @@ class Investigation:
             except QueryError as error:
                 raise AnalyzerError(f"analyzer {file.path}: {error}") from error
 
+    def _unlooked(self) -> list[NotAssessed]:
+        """Causes that could not be looked for; a symptom or a lint rule without its tables hides no fault."""
+        return [item for item in self.not_assessed if self.catalog.get(item.cause).header.group == "bottleneck"]
+
+    def _read_logs(self) -> None:
+        """Without the task table, log lines speak for the causes that their tables could not prove."""
+        if not self._missing("task_instances"):
+            return
+        silent = {item.cause: self.catalog.get(item.cause) for item in self._unlooked()}
+        for file in self.catalog.group("log"):
+            if all(self.assessable(need) for need in file.header.needs):
+                self.claims += collect_for(self.session, file, parameters(file, self.start, self.end), silent)
+        said = {claim.cause for claim in self.claims}
+        self.not_assessed = [item for item in self.not_assessed if item.cause not in said]
+
     def _missing(self, source: str) -> bool:
         return not self.assessable(source)
 
     def assessable(self, source: str) -> bool:
-        """Whether a table was recorded: zero rows of a recorded table are an answer, a missing source is none."""
+        """Whether a table was recorded: zero rows of a recorded table are an answer, a missing source is none.
+
+        Nor is a table that lost rows of this time to damage: what is left would look like calm, or like silence.
+        """
+        if any(gap.from_ts <= self.end and gap.to_ts >= self.start for gap in self.capture.damaged(source)):
+            return False
         return self.capture.source(source).status in (SourceState.OK, SourceState.PARTIAL)
 
     def _attribute(self) -> Attribution:
         result = attribute(
-            waits.waiters(self.session), waits.running(self.session), waits.targets(self.session), self.claims
+            waits.waiters(self.session),
+            waits.running(self.session),
+            waits.targets(self.session),
+            self.claims,
+            self._stop,
         )
         waits.publish(self.session, result)
         return result

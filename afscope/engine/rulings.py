@@ -13,6 +13,8 @@ from afscope.errors import AnalyzerError, QueryError
 from afscope.model.clock import Micros
 from afscope.model.finding import COMPONENTS, ComponentRuling, Condition, Finding, Role, Ruling
 
+# Groups that accuse or clear.
+_RULING = ("bottleneck", "alibi")
 PER_TARGET = frozenset(
     {
         "trigger", "keda-operator", "keda-metrics-apiserver", "autoscaler-settings", "hpa", "workload", "quota",
@@ -56,17 +58,19 @@ class Bench:
             words = "; ".join(f.title for f in guilt)
             return ComponentRuling(component, target, Ruling.GUILTY, words, tuple(e for f in guilt for e in f.evidence))
         alibi = alibis.get((component, target)) or alibis.get((component, ""))
-        suspected = any(f.role is Role.CONTRIBUTING and f.component == component for f in found)
+        suspected = [f for f in found if f.role is Role.CONTRIBUTING and f.component == component]
         if alibi is not None and not suspected:
             return ComponentRuling(component, target, alibi.ruling, alibi.because, alibi.evidence)
-        return ComponentRuling(component, target, Ruling.NOT_ASSESSED, self._why_not(component, suspected=suspected))
+        return ComponentRuling(component, target, Ruling.NOT_ASSESSED, self._why_not(component, suspected))
 
-    def _why_not(self, component: str, *, suspected: bool) -> str:
-        files = [f for f in self._catalog.analyzers if f.header.component == component and f.header.group != "timeline"]
+    def _why_not(self, component: str, suspected: Sequence[Finding]) -> str:
+        if suspected:
+            return say(self._lang, "suspected", causes=_causes(suspected))
+        files = [f for f in self._catalog.analyzers if f.header.component == component and f.header.group in _RULING]
         if not files:
             return say(self._lang, "no_rule")
         missing = sorted({need for f in files for need in f.header.needs if self._missing(need)})
-        if missing and not suspected:
+        if missing:
             return say(self._lang, "not_recorded", sources=", ".join(missing))
         return say(self._lang, "no_proof")
 
@@ -91,7 +95,24 @@ class Bench:
 
 CONDITIONS = ("scheduler_fills_table", "metric_path_answers", "query_matches_tasks")
 _PATH = frozenset({"keda-operator", "keda-metrics-apiserver", "aggregation"})
-_QUERY = frozenset({"queue_mismatch", "query_ignores_running", "query_divisor_mismatch", "query_overcounts"})
+_PATH_CAUSES = frozenset(
+    {
+        "external_metric_timeout", "trigger_query_error", "trigger_auth_failure", "trigger_db_unreachable",
+        "trigger_query_slow", "keda_operator_down", "external_metrics_api_missing", "metric_path_tls",
+        "metrics_apiserver_overloaded", "fallback_active", "scaledobject_paused", "scaledobject_not_ready",
+        "scaledobject_missing",
+    }
+)  # fmt: skip
+_QUERY = frozenset(
+    {
+        "queue_mismatch",
+        "query_ignores_running",
+        "query_divisor_mismatch",
+        "query_overcounts",
+        "activation_threshold",
+        "trigger_reads_other_database",
+    }
+)
 _TOLD = (Role.ROOT_CAUSE, Role.CONTRIBUTING)
 
 
@@ -139,7 +160,7 @@ def _answers(
 ) -> tuple[bool | None, str]:
     if lacking := _lacking(missing, "hpas", "scaledobjects"):
         return None, say(lang, "not_recorded", sources=lacking)
-    bad = [f for f in told if f.component in _PATH or f.cause in ("external_metric_timeout", "trigger_query_error")]
+    bad = [f for f in told if f.component in _PATH or f.cause in _PATH_CAUSES]
     if bad:
         return False, say(lang, "c2_bad", causes=_causes(bad))
     (failed,) = _one(session, "SELECT count(*) FROM metric_trouble")

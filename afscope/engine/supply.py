@@ -6,11 +6,25 @@ do not exist yet; who is left waits for the autoscaler.
 """
 
 from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from afscope.model.clock import Micros
 
 NEVER: Micros = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A span in which a pod that had been consuming did not: `stage` is what its slots wait for.
+
+    A container that restarts is in stage start; a pod whose node was lost is as good as not there (None).
+    """
+
+    start: Micros
+    end: Micros
+    stage: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +39,15 @@ class WorkerPod:
     consuming_at: Micros
     stopping_at: Micros
     queues: frozenset[str]
+    outages: tuple[Outage, ...] = ()
 
     def stage(self, at: Micros) -> str | None:
-        """place, image, start or consume; None before it exists and once it was told to stop."""
+        """place, image, start or consume; None before it exists, once it was told to stop, and without its node."""
         if at < self.created_at or at >= self.stopping_at:
             return None
+        for outage in self.outages:
+            if outage.start <= at < outage.end:
+                return outage.stage
         if at >= self.consuming_at:
             return "consume"
         if at >= self.started_at:
@@ -45,14 +63,24 @@ class Replicas:
     desired: int
 
 
-@dataclass(slots=True)
+def serves(pods: Iterable[WorkerPod], queue: str, at: Micros) -> bool:
+    """Whether one of `pods` may take tasks of `queue`: not where all that consume are known to listen elsewhere."""
+    consuming = [pod for pod in pods if pod.stage(at) == "consume"]
+    return not consuming or any(not pod.queues or queue in pod.queues for pod in consuming)
+
+
+@dataclass
 class Target:
-    """One scaled worker group, as far as waiting for it matters. `slots` are those of one worker."""
+    """One scaled worker group, as far as waiting for it matters.
+
+    `slots` are those of one worker; `ordered` is a StatefulSet that creates its pods one after the other.
+    """
 
     name: str
     slots: int
     max_replicas: int
     polling_interval_s: int
+    ordered: bool = False
     pods: list[WorkerPod] = field(default_factory=list)
     replicas: list[Replicas] = field(default_factory=list)
 
@@ -65,11 +93,19 @@ class Target:
         taken = self.step(at)
         return self.replicas[taken - 1].desired if taken else 0
 
-    def chunks(self, at: Micros, running: dict[str, int]) -> list[tuple[str, int]]:
+    def busy(self, running: Mapping[str, int]) -> int:
+        """Slots of this target that are taken, by workers that are told to stop too; `running` is per pod name."""
+        return sum(slots for name, slots in running.items() if name in self._names)
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(pod.name for pod in self.pods)
+
+    def chunks(self, at: Micros, pods: Iterable[WorkerPod], running: Mapping[str, int]) -> list[tuple[str, int]]:
         """Slots that come, most advanced first, as (stage, slots); `running` are busy slots per pod name."""
         supply = dict.fromkeys(("consume", "start", "image", "place"), 0)
         alive = 0
-        for pod in self.pods:
+        for pod in pods:
             stage = pod.stage(at)
             if stage is None:
                 continue

@@ -11,12 +11,15 @@ import msgspec
 from afscope.engine.claims import Claim
 from afscope.engine.header import AnalyzerFile, Texts
 from afscope.model.clock import SECOND, Micros
-from afscope.model.finding import Cost, Evidence, Finding, Gap, Role, Severity
+from afscope.model.finding import Cost, Evidence, Finding, Gap, Kind, Role, Severity
 
 # A root cause costs at least this share of the waiting and this many task-seconds, or it killed work.
 ROOT_SHARE, ROOT_SECONDS = 0.05, 60.0
 EVIDENCE_KEPT = 8
 _SEVERITIES = list(Severity)
+_KINDS = {"symptom": Kind.SYMPTOM, "log": Kind.LOG, "lint": Kind.LINT}
+# What a kind is, whatever it costs. Log lines prove that something happened, not whom it made wait: never a root cause.
+_ROLES = {Kind.SYMPTOM: Role.SYMPTOM, Kind.LOG: Role.CONTRIBUTING, Kind.LINT: Role.OBSERVATION}
 
 
 def fill(template: str, params: Mapping[str, Any], variants: Mapping[str, str] | None = None) -> str:
@@ -76,7 +79,8 @@ def _identity(key: tuple[str, str, str, str]) -> str:
 def _finding(group: Sequence[Claim], waiting: float, total: float, gaps: Sequence[Gap], lang: str) -> Finding:
     # the longest window speaks for the instance
     leading = max(group, key=lambda claim: (claim.end - claim.start, claim.confidence))
-    header, words = leading.file.header, texts(leading.file, lang)
+    header, words = leading.about.header, texts(leading.file, lang)
+    kind = _KINDS.get(leading.file.header.group, Kind.CAUSE)
     start, end = min(c.start for c in group), max(c.end for c in group)
     # an observation on the finished attribution brings its own price
     waiting += sum(c.waiting_task_seconds for c in group)
@@ -93,17 +97,24 @@ def _finding(group: Sequence[Claim], waiting: float, total: float, gaps: Sequenc
         target=leading.target,
         subject=leading.subject,
         severity=header.severity,
-        role=_role(leading, cost, total),
+        role=_ROLES.get(kind) or _role(leading, cost, total),
         title=fill(words.title, leading.params, words.variants),
         detail=fill(words.detail, leading.params, words.variants),
         remedy=fill(words.remedy, leading.params, words.variants),
-        docs=f"docs/causes/{header.id}{'.zh' if lang == 'zh' else ''}.md",
+        docs=_page(header.id, kind, ".zh.md" if lang == "zh" else ".md"),
         started_at=start,
         ended_at=end,
-        confidence=round(leading.confidence * (1 - 0.5 * _hole(header.needs, start, end, gaps)), 3),
+        confidence=round(leading.confidence * (1 - 0.5 * _hole(leading.file.header.needs, start, end, gaps)), 3),
         cost=cost,
         evidence=_evidence(leading, group),
+        kind=kind,
     )
+
+
+def _page(cause: str, kind: Kind, tail: str) -> str:
+    """Symptoms and lint rules share a page each."""
+    shared = {Kind.SYMPTOM: "symptoms", Kind.LINT: "lint"}.get(kind)
+    return f"docs/{shared}{tail}#{cause}" if shared else f"docs/causes/{cause}{tail}"
 
 
 def _evidence(leading: Claim, group: Sequence[Claim]) -> tuple[Evidence, ...]:
@@ -128,14 +139,18 @@ def _hole(needs: Sequence[str], start: Micros, end: Micros, gaps: Sequence[Gap])
 
 
 def _explained(found: list[Finding], claims: Mapping[str, Claim]) -> list[Finding]:
-    """A root cause that makes another finding inevitable explains it: the other becomes a symptom."""
+    """A root cause that makes another finding inevitable explains it: the other becomes a symptom.
+
+    A symptom is also explained by what is too small, or not proven enough, for a root cause.
+    """
     roots = [f for f in found if f.role is Role.ROOT_CAUSE]
+    lesser = [f for f in found if f.role is Role.CONTRIBUTING]
     out = []
     for finding in found:
         by = [
             r.id
-            for r in roots
-            if r.id != finding.id and finding.cause in claims[r.id].file.header.explains and _meet(r, finding)
+            for r in (roots + lesser if finding.kind is Kind.SYMPTOM else roots)
+            if r.id != finding.id and finding.cause in claims[r.id].about.header.explains and _meet(r, finding)
         ]
         if by and finding.role is not Role.OBSERVATION:
             out.append(msgspec.structs.replace(finding, role=Role.SYMPTOM, explained_by=tuple(by)))

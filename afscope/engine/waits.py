@@ -5,7 +5,7 @@ from typing import Any
 
 from afscope.engine.attribution import Attribution, Running, Waiter
 from afscope.engine.session import Session
-from afscope.engine.supply import NEVER, Replicas, Target, WorkerPod
+from afscope.engine.supply import NEVER, Outage, Replicas, Target, WorkerPod
 from afscope.model.clock import SECOND, Micros, from_datetime
 from afscope.model.finding import STAGES
 from afscope.model.timeline import AttemptWait, StageWait
@@ -45,6 +45,7 @@ def _waiter(row: dict[str, Any]) -> Waiter:
         scheduled_at=micros(row["scheduled_at"]),
         queued_at=micros(row["queued_at"]),
         ended_at=micros(row["wait_ended_at"]),
+        before=row["before_us"],
         running_at=from_datetime(row["running_at"]) if row["running_at"] else None,
         attempt_ended_at=from_datetime(row["ended_at"]) if row["ended_at"] else None,
     )
@@ -61,8 +62,9 @@ def running(session: Session) -> list[Running]:
 def targets(session: Session) -> list[Target]:
     """Scaled worker groups with their pods and the steps of their spec.replicas."""
     found = {row["target"]: _target(row) for row in session.dicts("FROM targets ORDER BY target")}
+    outages = _outages(session)
     for row in session.dicts("FROM worker_pods ORDER BY target, created_at, name"):
-        found[row["target"]].pods.append(_pod(row, found[row["target"]].slots))
+        found[row["target"]].pods.append(_pod(row, found[row["target"]].slots, outages.get(row["uid"], ())))
     for row in session.dicts("FROM replicas WHERE desired IS NOT NULL AND change <> 'DELETED' ORDER BY moment"):
         steps = found[row["target"]].replicas
         if not steps or steps[-1].desired != row["desired"]:
@@ -72,10 +74,20 @@ def targets(session: Session) -> list[Target]:
 
 def _target(row: dict[str, Any]) -> Target:
     slots = row["worker_concurrency"] or DEFAULT_SLOTS
-    return Target(row["target"], slots, row["max_replica_count"], row["polling_interval_s"])
+    ordered = row["workload_kind"] == "StatefulSet" and row["pod_management_policy"] == "OrderedReady"
+    return Target(row["target"], slots, row["max_replica_count"], row["polling_interval_s"], ordered)
 
 
-def _pod(row: dict[str, Any], slots: int) -> WorkerPod:
+def _outages(session: Session) -> dict[str, tuple[Outage, ...]]:
+    """Spans without work per pod; a lost node comes first where a restart overlaps it."""
+    out: dict[str, tuple[Outage, ...]] = {}
+    for row in session.dicts("FROM outages ORDER BY uid, kind, from_at"):
+        stage = "start" if row["kind"] == "restart" else None
+        out[row["uid"]] = (*out.get(row["uid"], ()), Outage(micros(row["from_at"]), micros(row["to_at"]), stage))
+    return out
+
+
+def _pod(row: dict[str, Any], slots: int, outages: tuple[Outage, ...]) -> WorkerPod:
     stopping = min(micros(row["stopping_at"]), micros(row["gone_at"]))
     return WorkerPod(
         name=row["name"],
@@ -86,6 +98,7 @@ def _pod(row: dict[str, Any], slots: int) -> WorkerPod:
         consuming_at=micros(row["consuming_at"]),
         stopping_at=stopping,
         queues=frozenset(row["queues"] or ()),
+        outages=outages,
     )
 
 

@@ -6,7 +6,7 @@
 -- component = "dag"
 -- severity = "medium"
 -- needs = ["task_instances", "dag_runs", "dags"]
--- explains = ["tasks_waiting", "workers_idle"]
+-- explains = ["tasks_waiting", "workers_idle", "metric_zero_with_demand"]
 -- params.end = "1970-01-01"
 -- params.merge_s = 10
 -- [text.en]
@@ -38,7 +38,7 @@ capped AS (
     SELECT s.*, d.max_active_runs AS cap, d.ts AS dag_ts,
         CASE WHEN s.moment <= max(s.until) OVER (PARTITION BY s.dag_id, s.backfill ORDER BY s.moment ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
             + to_seconds($merge_s) THEN 0 ELSE 1 END AS opens
-    FROM steps s ASOF JOIN dags d ON d.dag_id = s.dag_id AND s.moment >= d.seen_at
+    FROM steps s ASOF JOIN dag_settings d ON d.dag_id = s.dag_id AND s.moment >= d.since
     WHERE s.queued > 0 AND d.max_active_runs > 0 AND s.running >= d.max_active_runs AND s.until > s.moment
 ),
 islands AS (

@@ -25,7 +25,7 @@ WITH capped AS (
             + to_seconds($merge_s) THEN 0 ELSE 1 END AS opens
     FROM occupancy o
     CROSS JOIN airflow
-    ASOF JOIN dags d ON d.dag_id = o.subject AND o.moment >= d.seen_at
+    ASOF JOIN dag_settings d ON d.dag_id = o.subject AND o.moment >= d.since
     WHERE o.scope = CASE WHEN airflow.major >= 3 THEN 'run' ELSE 'dag' END
         AND o.waiting > 0 AND d.max_active_tasks > 0 AND o.held >= d.max_active_tasks AND o.until > o.moment
 ),

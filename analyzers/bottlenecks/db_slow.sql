@@ -7,7 +7,7 @@
 -- severity = "critical"
 -- needs = ["task_instances", "polls"]
 -- uses = ["jobs", "log_lines"]
--- explains = ["trigger_query_slow", "external_metric_timeout", "scheduler_down", "scheduler_slow", "metric_unavailable", "tasks_waiting"]
+-- explains = ["trigger_query_slow", "trigger_db_unreachable", "external_metric_timeout", "scheduler_down", "scheduler_slow", "metric_unavailable", "tasks_waiting", "metric_zero_with_demand", "workers_idle"]
 -- params.slow_ms = 2000
 -- params.min_s = 10
 -- [text.en]

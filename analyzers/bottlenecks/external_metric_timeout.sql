@@ -54,6 +54,17 @@ heart AS (
     FROM silent s JOIN targets t ON t.target = s.target JOIN scaledobjects o ON o.uid = t.scaledobject_uid
     GROUP BY ALL
 ),
+-- from one beat to the next, while the trigger was active: a pause may have begun before the recording
+pauses AS (
+    SELECT s.target, s.from_at, max(date_diff('millisecond', b.beat, coalesce(b.next_beat, s.to_at)) / 1000.0) AS longest
+    FROM silent s JOIN targets t ON t.target = s.target
+    JOIN (SELECT uid, beat, lead(beat) OVER (PARTITION BY uid ORDER BY beat) AS next_beat
+        FROM (SELECT DISTINCT uid, last_active_time AS beat FROM scaledobjects WHERE active_status = 'True' AND last_active_time IS NOT NULL)) b
+        ON b.uid = t.scaledobject_uid AND b.beat < s.to_at
+    WHERE 2 * date_diff('millisecond', greatest(b.beat, s.from_at), least(coalesce(b.next_beat, s.to_at), s.to_at)) > date_diff('millisecond', s.from_at, s.to_at)
+        AND NOT EXISTS (FROM scaledobjects o WHERE o.uid = b.uid AND o.active_status = 'False' AND o.seen_at > b.beat AND o.seen_at < coalesce(b.next_beat, s.to_at))
+    GROUP BY ALL
+),
 api AS (
     SELECT s.target, s.from_at, min(a.seen_at) AS ts, arg_min(a.available_reason, a.seen_at) AS reason, arg_min(a.available_message, a.seen_at) AS message, any_value(a.name) AS name
     FROM silent s JOIN apiservices a ON a.name LIKE '%external.metrics.k8s.io' AND a.available_status = 'False' AND a.seen_at BETWEEN s.from_at - INTERVAL 35 SECOND AND s.to_at
@@ -72,10 +83,12 @@ judged AS (
             WHEN a.ts IS NOT NULL THEN 'keda-metrics-apiserver'
             -- KEDA rewrites lastActiveTime at every healthy poll of an active trigger: half of the beats is generous
             WHEN h.was_active AND h.beats < 0.5 * date_diff('millisecond', s.from_at, s.to_at) / 1000.0 / h.polling_interval_s THEN 'keda-operator'
+            WHEN z.longest > 3 * h.polling_interval_s THEN 'keda-operator'
             ELSE 'keda-metrics-apiserver'
         END AS hop
     FROM silent s
     LEFT JOIN heart h ON h.target = s.target AND h.from_at = s.from_at
+    LEFT JOIN pauses z ON z.target = s.target AND z.from_at = s.from_at
     LEFT JOIN api a ON a.target = s.target AND a.from_at = s.from_at
     LEFT JOIN db d ON d.target = s.target AND d.from_at = s.from_at
 )

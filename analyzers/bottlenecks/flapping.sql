@@ -7,7 +7,7 @@
 -- severity = "medium"
 -- needs = ["task_instances", "dag_runs", "scaledobjects", "workloads"]
 -- uses = ["pods", "events"]
--- explains = ["scale_down_kills_tasks"]
+-- explains = ["scale_down_kills_tasks", "grace_period_too_short", "tasks_waiting"]
 -- params.end = "1970-01-01"
 -- params.idle_s = 60
 -- params.cycles = 3

@@ -54,6 +54,8 @@ pressed AS (
 ),
 bound AS (
     SELECT p.*, r.ts, r.key FROM pressed p JOIN reached r ON r.target = p.target AND r.from_at < p.to_at AND r.to_at > p.from_at
+    -- workers that run nothing all the while are not held by anybody: whatever keeps them idle would keep more of them idle
+    WHERE EXISTS (FROM running_spans x WHERE x.target = p.target AND x.from_at < p.to_at AND coalesce(x.to_at, $end::TIMESTAMP) > p.from_at)
     QUALIFY row_number() OVER (PARTITION BY p.target, p.from_at ORDER BY r.from_at) = 1
 ),
 said AS (

@@ -7,7 +7,7 @@
 -- severity = "high"
 -- needs = ["task_instances", "jobs"]
 -- uses = ["log_lines", "airflow_config"]
--- explains = ["tasks_waiting", "replicas_below_demand"]
+-- explains = ["tasks_waiting", "replicas_below_demand", "metric_zero_with_demand", "workers_idle"]
 -- params.merge_s = 10
 -- [text.en]
 -- title = "All {cap} executor slots are taken while {waiting} tasks are scheduled"

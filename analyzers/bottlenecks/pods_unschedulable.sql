@@ -6,7 +6,7 @@
 -- severity = "critical"
 -- needs = ["task_instances", "scaledobjects", "workloads", "pods"]
 -- uses = ["events"]
--- explains = ["pods_not_ready", "replicas_below_demand", "tasks_waiting"]
+-- explains = ["pods_not_ready", "replicas_below_demand", "tasks_waiting", "statefulset_blocked"]
 -- params.end = "1970-01-01"
 -- params.min_s = 10
 -- [text.en]

@@ -7,7 +7,7 @@
 -- severity = "high"
 -- needs = ["task_instances", "pools"]
 -- uses = ["log_lines"]
--- explains = ["tasks_waiting", "workers_idle"]
+-- explains = ["tasks_waiting", "workers_idle", "metric_zero_with_demand"]
 -- params.merge_s = 10
 -- [text.en]
 -- title = "Pool {pool} has no open slots while {waiting} tasks wait for it"
@@ -26,7 +26,7 @@ capped AS (
             + to_seconds($merge_s) THEN 0 ELSE 1 END AS opens
     FROM occupancy o
     JOIN sizes z ON z.pool = o.subject
-    ASOF JOIN pools p ON p.pool = o.subject AND o.moment >= p.seen_at
+    ASOF JOIN pool_settings p ON p.pool = o.subject AND o.moment >= p.since
     WHERE o.scope = 'pool' AND o.waiting > 0 AND p.slots >= 0 AND p.slots - o.slots_held < z.smallest AND o.slots_held > 0 AND o.until > o.moment
 ),
 islands AS (SELECT *, sum(opens) OVER (PARTITION BY subject ORDER BY moment) AS island FROM capped),

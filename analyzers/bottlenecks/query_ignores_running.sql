@@ -7,7 +7,7 @@
 -- severity = "critical"
 -- needs = ["task_instances", "dag_runs", "scaledobjects", "workloads"]
 -- uses = ["pods", "events", "hpas"]
--- explains = ["scale_down_kills_tasks", "tasks_killed", "replicas_below_demand", "sigterm_broadcast", "grace_period_too_short", "flapping"]
+-- explains = ["scale_down_kills_tasks", "tasks_killed", "replicas_below_demand", "sigterm_broadcast", "grace_period_too_short", "flapping", "tasks_waiting"]
 -- params.end = "1970-01-01"
 -- [text.en]
 -- title = "The trigger of {target} does not count running tasks: workers are taken from them"
@@ -30,7 +30,9 @@ scale_ins AS (
     JOIN assignments s ON s.target = d.target
     JOIN attempts a USING (dag_id, run_id, task_id, map_index, attempt)
     JOIN targets t ON t.target = d.target
-    WHERE d.after < d.before AND a.running_at < d.moment AND coalesce(a.ended_at, $end::TIMESTAMP) > d.moment
+    -- a watch tells of the decision late: what it killed was dead by then
+    LEFT JOIN kills k ON k.target = d.target AND k.decided_at = d.moment AND k.dag_id = a.dag_id AND k.run_id = a.run_id AND k.task_id = a.task_id AND k.map_index = a.map_index AND k.attempt = a.attempt
+    WHERE d.after < d.before AND a.running_at < d.moment AND (coalesce(a.ended_at, $end::TIMESTAMP) > d.moment OR k.task_id IS NOT NULL)
     GROUP BY ALL
     HAVING count(a.task_id) > d.after * coalesce(any_value(t.worker_concurrency), 16) OR d.after = 0
 ),

@@ -6,7 +6,7 @@
 -- component = "trigger"
 -- severity = "high"
 -- needs = ["task_instances", "dag_runs", "scaledobjects"]
--- explains = ["tasks_waiting", "metric_zero_with_demand", "tasks_stuck_in_queued"]
+-- explains = ["tasks_waiting", "metric_zero_with_demand", "tasks_stuck_in_queued", "workers_idle"]
 -- [text.en]
 -- title = "{tasks} queued tasks of queue {queue} are counted by no trigger"
 -- detail = "The trigger query of {filtering} leaves them out{executor}: re-run over the recorded rows it counts {counted} of these {tasks} tasks. KEDA and the HPA acted on what the query said."

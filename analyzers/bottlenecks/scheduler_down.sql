@@ -7,7 +7,7 @@
 -- severity = "critical"
 -- needs = ["task_instances", "jobs", "polls"]
 -- uses = ["dag_runs", "pods"]
--- explains = ["tasks_waiting", "metric_zero_with_demand"]
+-- explains = ["tasks_waiting", "metric_zero_with_demand", "workers_idle"]
 -- params.start = "1970-01-01"
 -- params.end = "1970-01-01"
 -- params.threshold_s = 30
@@ -35,6 +35,11 @@ silent AS (
     SELECT greatest(moment, $start::TIMESTAMP) AS from_at, next_at, moment AS last_at, kind, key, next_kind
     FROM (FROM signs UNION ALL FROM never)
     WHERE next_at > greatest(moment, $start::TIMESTAMP) + to_seconds($threshold_s)
+        -- a short look: the heartbeat was old already when it was first read, and never moved while we looked (one that
+        -- moves is alive, however far its clock is behind)
+        OR (moment < $start::TIMESTAMP AND next_kind = 'end' AND next_at > moment + to_seconds($threshold_s)
+            AND next_at > $start::TIMESTAMP AND NOT EXISTS (
+                SELECT id FROM jobs WHERE job_type = 'SchedulerJob' GROUP BY id HAVING count(DISTINCT latest_heartbeat) > 1))
 ),
 -- silence of the recorder or of the DB is not silence of the scheduler
 heard AS (
@@ -51,7 +56,7 @@ waited AS (
     JOIN waiting w ON w.runnable_at < h.next_at AND least(w.queued_at, w.wait_ended_at) > h.from_at GROUP BY ALL
 )
 SELECT h.from_at AS started_at, h.next_at AS ended_at, '' AS target, 'scheduler' AS subject,
-    {'seconds': CAST(round(date_diff('millisecond', h.from_at, h.next_at) / 1000.0) AS BIGINT),
+    {'seconds': CAST(round(date_diff('millisecond', h.last_at, h.next_at) / 1000.0) AS BIGINT),
      'last': CASE WHEN h.kind = 'none' THEN '-' ELSE strftime(h.last_at, '%H:%M:%S') END,
      'next': CASE WHEN h.next_kind = 'end' THEN '-' ELSE strftime(h.next_at, '%H:%M:%S') END, 'polls': h.good_polls} AS params,
     0.95 AS confidence,

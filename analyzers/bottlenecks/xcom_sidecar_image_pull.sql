@@ -5,7 +5,7 @@
 -- severity = "high"
 -- needs = ["task_instances", "pods"]
 -- uses = ["events", "log_lines"]
--- explains = ["kpo_startup_timeout", "kpo_image_pull", "tasks_killed"]
+-- explains = ["kpo_startup_timeout", "worker_slots_saturated", "kpo_image_pull", "tasks_killed"]
 -- params.end = "1970-01-01"
 -- params.patience_s = 30
 -- [text.en]

@@ -8,14 +8,14 @@
 -- ---
 -- Nobody records the graph of a DAG, so upstream is inferred: a task that left state none after another task of
 -- its run had ended waited for that one; a first task waited since its run was queued. A task that never left none
--- while others of its run still work waits for them, and is no business of the autoscaler.
+-- while others of its run still work, or wait to be tried again, waits for them, and is no business of the autoscaler.
 WITH left_none AS (
     SELECT a.*, coalesce(a.scheduled_at, a.queued_at, a.running_at) AS left_none_at FROM attempts a
 ),
 run_facts AS (
     SELECT dag_id, run_id, min(left_none_at) AS first_pass_at, max(ended_at) AS last_end_at,
-        bool_or(left_none_at IS NOT NULL AND ended_at IS NULL) AS busy
-    FROM left_none GROUP BY ALL
+        bool_or((left_none_at IS NOT NULL AND ended_at IS NULL) OR (last_state = 'up_for_retry' AND latest)) AS busy
+    FROM (SELECT *, attempt = max(attempt) OVER (PARTITION BY dag_id, run_id, task_id, map_index) AS latest FROM left_none) GROUP BY dag_id, run_id
 ),
 ends AS (SELECT dag_id, run_id, ended_at FROM left_none WHERE ended_at IS NOT NULL AND left_none_at IS NOT NULL),
 after_end AS (
@@ -51,6 +51,12 @@ SELECT
     external_executor_id, host, last_state, running_at, ended_at,
     from_at AS runnable_at,
     greatest(from_at, to_at) AS wait_ended_at,
+    -- how long it was already in the phase in which the recording found it
+    CASE WHEN runnable_at < from_at THEN date_diff('microsecond', CASE
+        WHEN queued_at <= from_at THEN greatest(queued_at, runnable_at)
+        WHEN scheduled_at <= from_at THEN greatest(scheduled_at, runnable_at)
+        WHEN run_started_at <= from_at THEN greatest(run_started_at, runnable_at)
+        ELSE runnable_at END, from_at) ELSE 0 END AS before_us,
     -- the phases follow each other whatever the clocks of scheduler and workers say
     greatest(from_at, coalesce(run_started_at, 'infinity'::TIMESTAMP)) AS run_started_at,
     greatest(from_at, run_started_at, coalesce(scheduled_at, queued_at, 'infinity'::TIMESTAMP)) AS scheduled_at,

@@ -6,7 +6,7 @@ Times are seconds from the start.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from afscope.engine.investigation import Investigation
 from afscope.model.capture import SourceState
 from afscope.model.clock import SECOND, Micros
 from afscope.model.finding import Finding, Ruling
-from afscope.model.row import Row
+from afscope.model.row import STATE, Row
 from afscope.store.options import WriterOptions
 from afscope.store.reader import Capture
 from afscope.store.schema import TABLES
@@ -46,32 +46,94 @@ class Incident:
         self.missing: set[str] = set()
         self.query = query
         self.scheduler_dead: tuple[float, float] | None = None
+        self.triggerer_dead: tuple[float, float] | None = None
         self.db_dead: tuple[float, float] | None = None
         self.keda_dead: tuple[float, float] | None = None
         self.api_down: tuple[float, float] | None = None
         self.active_from: float | None = None
+        self.always_active = False
+        """Whether KEDA finds its trigger active although nothing is queued or running."""
+        self.triggers: str | None = None
+        self.min_replicas = 0
+        self.begins: float | None = None
+        """When the recorder was started, if not at once: then it finds what there is by that time."""
         self.dag("etl")
         self.pool("default_pool", 128)
 
     # Airflow
 
-    def dag(self, dag_id: str, second: float = 0, *, paused: bool = False, tasks: int = 100, runs: int = 16) -> None:
-        values = {"dag_id": dag_id, "is_paused": paused, "is_active": True}
+    def dag(
+        self,
+        dag_id: str,
+        second: float = 0,
+        *,
+        paused: bool = False,
+        active: bool = True,
+        tasks: int = 100,
+        runs: int = 16,
+        parsed: float | None = None,
+        capped: bool = False,
+    ) -> None:
+        """A DAG's row; `capped`: one of its tasks has a cap of its own."""
+        values = {"dag_id": dag_id, "is_paused": paused, "is_active": active, "has_task_concurrency_limits": capped}
+        values |= {"max_active_tasks": tasks, "max_active_runs": runs}
         self.rows = [r for r in self.rows if r.values.get("ts") != at(second) or not _same(r, "dags", dag_id)]
-        self._add("dags", second, **values, max_active_tasks=tasks, max_active_runs=runs)
+        self._add("dags", second, **values, last_parsed_time=None if parsed is None else at(parsed))
 
     def pool(self, pool: str, slots: int, second: float = 0) -> None:
         self._add("pools", second, pool=pool, slots=slots, include_deferred=False)
 
     def run(
-        self, run_id: str, queued: float, started: float | None, ended: float | None = None, dag: str = "etl"
+        self,
+        run_id: str,
+        queued: float,
+        started: float | None,
+        ended: float | None = None,
+        dag: str = "etl",
+        *,
+        date: float | None = None,
+        looks: Sequence[float] = (),
+        state: str = "success",
+        backfill: int | None = None,
     ) -> None:
-        times = {"queued_at": at(queued), "start_date": None if started is None else at(started)}
-        self._add("dag_runs", queued, dag_id=dag, run_id=run_id, state="queued", queued_at=at(queued))
+        """A DAG run of a date (when it was queued unless given); `looks` are the scheduler's decisions on it."""
+        due = at(queued if date is None else date)
+        row: dict[str, Any] = {"dag_id": dag, "run_id": run_id, "queued_at": at(queued), "backfill_id": backfill}
+        row |= {"run_after": due} if self.airflow3 else {"logical_date": due}
+        self._add("dag_runs", queued, **row, state="queued")
         if started is not None:
-            self._add("dag_runs", started, dag_id=dag, run_id=run_id, state="running", **times)
+            row["start_date"] = at(started)
+            self._add("dag_runs", started, **row, state="running")
+        for look in looks:
+            row["last_scheduling_decision"] = at(look)
+            self._add("dag_runs", look, **row, state="running")
         if ended is not None:
-            self._add("dag_runs", ended, dag_id=dag, run_id=run_id, state="success", end_date=at(ended), **times)
+            self._add("dag_runs", ended, **row, state=state, end_date=at(ended))
+
+    def job(self, kind: str, seconds: Sequence[float], number: int = 7) -> None:
+        """Heartbeats of a job: DagProcessorJob, TriggererJob."""
+        for second in seconds:
+            self._add("jobs", second, id=number, job_type=kind, state="running", latest_heartbeat=at(second))
+
+    def deferral(self, task_id: str, run_id: str, *, running: float, deferred: float, resumed: float | None,
+                 ended: float | None = None, host: str = "w0") -> None:  # fmt: skip
+        """A task that runs, waits for its trigger, and, if that comes, is scheduled, queued and run again."""
+        row: dict[str, Any] = {
+            "dag_id": "etl", "run_id": run_id, "task_id": task_id, "map_index": -1, "attempt": 1, "try_number": 1,
+            "pool": "default_pool", "pool_slots": 1, "queue": "default", "hostname": host,
+            "queued_dttm": at(running - 1), "start_date": at(running),
+        }  # fmt: skip
+        states = [(running - 2, "scheduled"), (running - 1, "queued"), (running, "running"), (deferred, "deferred")]
+        if resumed is not None:
+            states += [(resumed, "scheduled"), (resumed + 0.5, "queued"), (resumed + 1, "running")]
+        for second, state in states:
+            self._add("task_instances", second, **row, state=state)
+        if ended is not None:
+            self._add("task_instances", ended, **row, state="success", end_date=at(ended))
+
+    def release(self, head: str) -> None:
+        """The alembic head of the metadata DB."""
+        self._add("airflow_config", 0, scope="database", component="metadata-db", key="alembic_version", value=head)
 
     def task(
         self,
@@ -91,12 +153,15 @@ class Incident:
         slots: int = 1,
         executor: str | None = None,
         attempt: int = 1,
+        celery: str | None = None,
+        beat: float | None = None,
+        index: int = -1,
     ) -> None:
         """One attempt, as it goes through its states; later states may be missing."""
         row: dict[str, Any] = {
-            "dag_id": dag, "run_id": run_id, "task_id": task_id, "map_index": -1, "attempt": attempt,
+            "dag_id": dag, "run_id": run_id, "task_id": task_id, "map_index": index, "attempt": attempt,
             "try_number": attempt, "pool": pool, "pool_slots": slots, "queue": queue, "executor": executor,
-            "hostname": "", "ti_id": f"{run_id}-{task_id}-{attempt}" if self.airflow3 else None,
+            "hostname": "", "external_executor_id": celery, "ti_id": f"{run_id}-{task_id}-{attempt}" if self.airflow3 else None,
         }  # fmt: skip
         self._add("task_instances", none, **row, state=None)
         if scheduled is not None:
@@ -109,6 +174,7 @@ class Incident:
             row |= {"start_date": at(running), "hostname": host}
             self._add("task_instances", running, **row, state="running")
         if ended is not None:
+            row["last_heartbeat_at"] = None if beat is None else at(beat)
             self._add("task_instances", ended, **row, state=state, end_date=at(ended))
 
     # Kubernetes
@@ -136,8 +202,9 @@ class Incident:
         )  # fmt: skip
 
     def pod(self, name: str, created: float, *, scheduled: float | None = None, started: float | None = None,
-            ready: float | None = None, stopped: float | None = None, **values: Any) -> None:  # fmt: skip
-        """A worker pod on its way; what is None did not happen."""
+            ready: float | None = None, stopped: float | None = None, gone: float | None = None, grace: int = 600,
+            exit_code: int | None = None, **values: Any) -> None:  # fmt: skip
+        """A worker pod on its way; what is None did not happen. `gone` is a second after `stopped` unless given."""
         row: dict[str, Any] = {
             "uid": name, "namespace": "air", "name": name, "owner_kind": "Deployment", "owner_name": "worker",
             "owner_uid": "deploy", "created_at": at(created), "phase": "Pending", "worker_concurrency": SLOTS,
@@ -154,9 +221,31 @@ class Incident:
             row |= {"ready": True, "ready_at": at(ready)}
             self._add("pods", ready, **{**row, **values})
         if stopped is not None:
-            gone = {"deletion_at": at(stopped + 600), "deletion_grace_s": 600}
-            self._add("pods", stopped, **{**row, **gone})
-            self._add("pods", stopped + 1, change="DELETED", **{**row, **gone})
+            over = stopped + 1 if gone is None else gone
+            row |= values | {"deletion_at": at(stopped + grace), "deletion_grace_s": grace}
+            self._add("pods", stopped, **row)
+            if exit_code is not None:
+                row |= {"finished_at": at(over), "exit_code": exit_code}
+            self._add("pods", over, change="DELETED", **row)
+
+    def disrupted(self, pod: str, second: float, reason: str, message: str = "") -> None:
+        """A pod's own condition DisruptionTarget, in its whole body."""
+        told = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}
+        self._add("objects", second, kind="Pod", namespace="air", name=pod, uid=pod, full=False,
+                  body=json.dumps({"status": {"conditions": [told]}}))  # fmt: skip
+
+    def setting(self, key: str, value: str) -> None:
+        """A setting that a container's environment showed."""
+        self._add("airflow_config", 0, scope="air/scheduler", component="scheduler", key=key, value=value)
+
+    def node(self, second: float, *, name: str = "n1", ready: str = "True", cordoned: bool = False) -> None:
+        self._add("nodes", second, uid=name, name=name, ready=ready, unschedulable=cordoned)
+
+    def log(
+        self, second: float, pattern: str, *, pod: str | None = None, source: str = "", text: str = "", **fields: Any
+    ) -> None:
+        """A known log line."""
+        self._add("log_lines", second, pattern=pattern, pod=pod, source=source, text=text, fields=json.dumps(fields))
 
     def workers(self, *, activated: float = 12, boot: float = 5, names: Sequence[str] = ("w0",)) -> None:
         """An ordinary cold start: KEDA activates, the HPA goes to len(names), all pods come up."""
@@ -167,6 +256,8 @@ class Incident:
             self.replicas(activated + 1, len(names), 1)
             self.replicas(activated + 1.2, len(names), len(names))
         self.hpa(activated + 1, metric=len(names), replicas=1, desired=len(names))
+        if len(names) > 1:  # the sync after a rescale finds the size that it wrote
+            self.hpa(activated + 16, metric=len(names), replicas=len(names), desired=len(names))
         for number, name in enumerate(names):
             born = activated + (0 if number == 0 else 1)
             self.pod(name, born, scheduled=born, started=born + boot / 2, ready=born + boot)
@@ -195,6 +286,11 @@ class Incident:
         self._add("events", second, namespace="air", uid=f"{reason}-{second}", **{**row, **about, **values},
                   first_ts=at(second), last_ts=at(second))  # fmt: skip
 
+    def amend(self, **values: Any) -> None:
+        """Changes columns of the last row."""
+        row = self.rows[-1]
+        self.rows[-1] = Row(row.table, {**row.values, **values})
+
     # The capture
 
     def open(self, folder: Path, *, lang: str = "en") -> Investigation:
@@ -202,6 +298,8 @@ class Incident:
         self._background()
         path = folder / "incident.afscope"
         rows = sorted(self.rows, key=lambda row: row.values["seen_at"])
+        if self.begins is not None:
+            rows = sorted(found(rows, at(self.begins)), key=lambda row: row.values["seen_at"])
         with CaptureWriter.create(path, options=WriterOptions.bulk()) as writer:
             for row in rows:
                 if row.table not in self.missing:
@@ -217,28 +315,47 @@ class Incident:
         for second in range(0, int(self.end) + 1, 5):
             if not _within(second, self.scheduler_dead):
                 self._add("jobs", second, id=1, job_type="SchedulerJob", state="running", latest_heartbeat=at(second))
+            if not _within(second, self.triggerer_dead):
+                self.job("TriggererJob", [second], 2)
         for second in range(int(self.end) + 1):
             dead = _within(second, self.db_dead)
             self._add("polls", second, source="airflow_db", duration_ms=5000.0 if dead else 3.0,
                       outcome="failed" if dead else "ok", error="statement timeout" if dead else None)  # fmt: skip
         self._scaledobject(0, None)
         if self.active_from is not None:
+            demand = self._demand()
             for second in range(int(self.active_from), int(self.end) + 1, 5):
-                if not _within(second, self.keda_dead):
+                # a poll is 5 s old at most, and what was queued by the activation counts whenever it came
+                known = max(second - 5, self.active_from)
+                n = next((n for moment, n in reversed(demand) if moment <= at(known)), 1)
+                if not _within(second, self.keda_dead) and (self.always_active or n):
                     self._scaledobject(second, second)
         self._api(0, up=True)
         if self.api_down:
             self._api(self.api_down[0], up=False)
             self._api(self.api_down[1], up=True)
 
+    def _demand(self) -> list[tuple[Micros, int]]:
+        """How many tasks were queued or running, at each change; empty where a test has no tasks."""
+        states: dict[tuple[Any, ...], Any] = {}
+        steps: list[tuple[Micros, int]] = []
+        rows = [r.values for r in self.rows if r.table == "task_instances"]
+        for row in sorted(rows, key=lambda values: values["ts"]):
+            key = tuple(row[column] for column in ("dag_id", "run_id", "task_id", "map_index"))
+            before, after = (state in ("queued", "running") for state in (states.get(key), row["state"]))
+            states[key] = row["state"]
+            steps.append((row["ts"], (steps[-1][1] if steps else 0) + after - before))
+        return steps
+
     def _scaledobject(self, second: float, active: float | None) -> None:
         self._add(
             "scaledobjects", second, uid="so", namespace="air", name="worker", target_kind="Deployment",
-            target_name="worker", trigger_type="postgresql", query=self.query, trigger_target=1.0, min_replica_count=0,
+            target_name="worker", trigger_type="postgresql", query=self.query, trigger_target=1.0,
+            min_replica_count=self.min_replicas,
             max_replica_count=self.max_replicas, polling_interval_s=5, cooldown_period_s=30, hpa_name="keda-hpa-worker",
             active_status="False" if active is None else "True", ready_status="True",
             active_reason="ScalerNotActive" if active is None else "ScalerActive",
-            last_active_time=None if active is None else at(active),
+            last_active_time=None if active is None else at(active), triggers=self.triggers,
         )  # fmt: skip
 
     def _api(self, second: float, *, up: bool) -> None:
@@ -249,6 +366,19 @@ class Incident:
 
     def _add(self, table: str, second: float, **values: Any) -> None:
         self.rows.append(Row(table, {"ts": at(second), "seen_at": at(second), "change": "MODIFIED", **values}))
+
+
+def found(rows: Sequence[Row], begin: Micros) -> Iterator[Row]:
+    """What a recorder writes that begins late: first the last row of each key, Airflow's small tables a bit later."""
+    known: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        if row.values["seen_at"] >= begin:
+            yield row
+        elif key := TABLES[row.table].key:
+            known[row.table, *(row.values.get(column) for column in key)] = row
+    for row in known.values():
+        seen_at = begin + (SECOND // 10 if row.table in ("dags", "pools") else 0)
+        yield Row(row.table, {**row.values, "seen_at": seen_at, "change": STATE})
 
 
 def _same(row: Row, table: str, dag_id: str) -> bool:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from afscope.engine.charts import MAX_TICKS, _without
 from afscope.model.finding import Evidence
-from afscope.model.timeline import Chart
+from afscope.model.timeline import Chart, Span
 from tests.engine.incident import TARGET, Incident, at
 from tests.engine.test_workers import queued, served
 
@@ -36,31 +37,6 @@ def test_tasks_of_nobody_are_drawn_beside_the_only_trigger(tmp_path: Path) -> No
     assert chart.health == ()
 
 
-def test_episodes_begin_with_demand_and_end_when_the_workers_are_gone(tmp_path: Path) -> None:
-    incident = Incident(end=200)
-    incident.active_from = 12
-    incident.replicas(12, 1, 0, "keda")
-    incident.replicas(12.2, 1, 1, "keda")
-    incident.pod("w0", 12, scheduled=12, started=14, ready=17, stopped=140)
-    incident.replicas(140, 0, 1, "keda")
-    incident.replicas(141, 0, 0, "keda")
-    served(incident, 4, 1)
-    (episode,) = incident.open(tmp_path).timeline()
-    assert (episode.started_at, episode.ended_at) == (at(11), at(141))
-    assert [phase.stage for phase in episode.phases] == ["trigger", "place", "image", "start", "execute", "drain"]
-    assert [(d.before, d.after, d.author) for d in episode.decisions] == [(0, 1, "keda"), (1, 0, "keda")]
-
-
-def test_work_that_comes_back_after_zero_is_another_episode(tmp_path: Path) -> None:
-    incident = Incident(end=300)
-    for begin in (12.0, 112.0):
-        incident.replicas(begin, 1, 0, "keda")
-        incident.replicas(begin + 50, 0, 1, "keda")
-        incident.run(f"r{begin}", begin - 2, begin - 1)
-        incident.task("t", f"r{begin}", none=begin - 2, queued=begin - 1, running=begin + 8, ended=begin + 20, host="w")
-    assert len(incident.open(tmp_path).timeline()) == 2
-
-
 def test_the_metric_is_counted_in_replicas_that_exist(tmp_path: Path) -> None:
     """status.currentReplicas is what the HPA read of spec.replicas; pods that a quota refused do not divide the metric."""
     incident = Incident()
@@ -81,3 +57,37 @@ def test_evidence_leads_to_its_own_row_among_those_of_one_instant(tmp_path: Path
     meant = Evidence("events", at(20), "air/worker", "FailedCreate: FailedCreate of worker")
     page = incident.open(tmp_path).rows(meant)
     assert page.rows[page.focus][page.columns.index("message")] == "FailedCreate of worker"
+
+
+def test_an_average_from_before_a_rescale_is_not_multiplied_by_the_replicas_after_it(tmp_path: Path) -> None:
+    """As recorded: the sync of 12.30 still divided by one replica, though four were there when its status was seen."""
+    incident = Incident()
+    for second, desired, current in ((11, 1, 1), (12.15, 4, 1), (12.27, 4, 4), (12.29, 5, 4), (12.38, 5, 5)):
+        incident.replicas(second, desired, current)
+    incident.hpa(12.17, metric=8, replicas=1)
+    incident.hpa(12.30, metric=32, replicas=4)  # an average of 8000 milli, as the one before
+    incident.hpa(27, metric=8, replicas=5)
+    queued(incident, 6)
+    (chart,) = incident.open(tmp_path).charts
+    assert [lane(chart, "metric", s) for s in (12.2, 13, 28)] == [8, 8, 8]
+
+
+def test_calm_spans_are_cut_by_trouble_and_do_not_vanish_with_it() -> None:
+    calm, failing = (
+        Span(at(0), at(100), "ok", ""),
+        [Span(at(20), at(30), "failing", ""), Span(at(90), at(120), "failing", "")],
+    )
+    left = [(span.start, span.end) for span in _without(calm, failing)]
+    assert left == [(at(0), at(20)), (at(30), at(90))]
+    assert list(_without(calm, [Span(at(0), at(100), "failing", "")])) == []
+
+
+def test_warnings_are_thinned_over_the_whole_time(tmp_path: Path) -> None:
+    incident = Incident(end=2000)
+    queued(incident, 6)
+    for second in range(1500):
+        incident.event(second + 0.5, "BackOff", "Pod", "worker-0", f"number {second}")
+    (chart,) = incident.open(tmp_path).charts
+    warnings = [tick.at for tick in chart.ticks if tick.kind == "warning"]
+    assert 300 < len(warnings) <= MAX_TICKS
+    assert warnings[-1] > at(1490)

@@ -156,12 +156,22 @@ class TestSlowImagePull:
         return incident
 
     def test_most_of_the_boot_is_the_pull(self, tmp_path: Path) -> None:
-        case = self.pulled(started=72, ready=77).open(tmp_path)
+        case = self.pulled(started=132, ready=137).open(tmp_path)
         found = finding(case, "slow_image_pull")
         assert found is not None
-        assert "60 s" in found.title
-        assert found.cost.waiting_task_seconds == 0  # the seconds are slow_worker_start's: one wait, one cause
-        assert roots(case) == ["slow_worker_start"]
+        assert "120 s" in found.title
+        assert roots(case) == ["slow_image_pull"]
+        assert ruling(case, "image") is Ruling.GUILTY
+        assert ruling(case, "worker") is not Ruling.GUILTY
+
+    def test_pull_and_boot_together_are_a_slow_start(self, tmp_path: Path) -> None:
+        assert roots(self.pulled(started=72, ready=77).open(tmp_path)) == ["slow_worker_start"]
+
+    def test_a_short_pull_before_a_late_container_is_not_the_images_fault(self, tmp_path: Path) -> None:
+        incident = self.pulled(started=132, ready=137)
+        said = 'Successfully pulled image "airflow" in 1.5s (1.5s including waiting).'
+        incident.event(130, "Pulled", "Pod", "w0", said, type="Normal", object_uid="w0")
+        assert roots(incident.open(tmp_path)) == ["slow_worker_start"]
 
     def test_an_ordinary_pull_is_no_news(self, tmp_path: Path) -> None:
         assert finding(self.pulled(started=36, ready=40).open(tmp_path), "slow_image_pull") is None

@@ -38,6 +38,18 @@ class TestDagPaused:
         assert ruling(case, "keda-operator") is Ruling.NOT_GUILTY  # it saw 0 because there was 0
         assert ruling(case, "dag") is Ruling.GUILTY
 
+    def test_airflow_paused_it_after_too_many_failures(self, tmp_path: Path) -> None:
+        incident = Incident()
+        incident.dag("etl", 8, paused=True)
+        text = "Pausing DAG etl because last 3 DAG runs failed."
+        incident.log(7, "sched.auto_pause", pod="scheduler-0", text=text, dag_id="etl")
+        incident.run("r1", 10, None)
+        for n in range(4):
+            incident.task(f"t{n}", "r1", none=10)
+        found = finding(incident.open(tmp_path), "dag_paused")
+        assert found is not None
+        assert text in [evidence.text for evidence in found.evidence]
+
     def test_a_dag_that_was_unpaused_before_anything_waited_is_innocent(self, tmp_path: Path) -> None:
         incident = Incident()
         incident.dag("etl", paused=True)
