@@ -1,0 +1,1 @@
+"""What is handed to people and to machines that are not ours: HTML, Markdown, JUnit, SARIF, comparisons."""

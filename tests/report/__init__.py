@@ -1,0 +1,1 @@
+"""What is handed to people and machines: HTML, Markdown, JUnit, SARIF, comparisons, gates."""
