@@ -66,6 +66,14 @@ class Axis:
         """The view of everything."""
         return replace(self, left=self.start, right=self.end)
 
+    def grown(self, start: Micros, end: Micros) -> "Axis":
+        """The view in a capture with other ends: the whole stays the whole, its end stays its end."""
+        end = max(end, start + SECOND)
+        axis = replace(self, start=start, end=end)
+        if self.left <= self.start and self.right >= self.end:
+            return axis.whole()
+        return axis._at(end - self.span if self.right >= self.end else self.left, min(self.span, end - start))
+
     def zoomed(self, factor: float, around: Micros) -> "Axis":
         """A view `factor` times as long in which `around` keeps its column as far as the capture's ends allow."""
         span = min(self.end - self.start, max(round(self.span * factor), self.width * _MIN_COLUMN))
@@ -78,6 +86,14 @@ class Axis:
             return self
         margin = self.span // 10
         return self._at(at - margin if at < self.left else at + margin - self.span, self.span)
+
+    def moved(self, by: Micros) -> "Axis":
+        """The same zoom, earlier or later, as far as the capture's ends allow."""
+        return self._at(self.left + by, self.span)
+
+    def over_view(self, left: Micros, right: Micros) -> "Axis":
+        """A view of [left, right]; a column is never less than a millisecond."""
+        return self._at(left, min(self.end - self.start, max(right - left, self.width * _MIN_COLUMN)))
 
     def _at(self, left: Micros, span: Micros) -> "Axis":
         left = min(max(left, self.start), max(self.end - span, self.start))

@@ -1,347 +1,375 @@
-"""The case screen: routes keys and messages between timeline, list and rows, and fits the panes to the terminal."""
+"""The case screen: header, tabs, one body per screen, footer. It routes keys; what they do is done elsewhere."""
 
-import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container, Horizontal, Vertical
-from textual.screen import Screen
-from textual.widgets import ContentSwitcher, DataTable, OptionList, Static
+from textual.command import CommandPalette
+from textual.message import Message
+from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
 
-from afscope.model.clock import Micros
-from afscope.model.finding import Analysis, Evidence, Finding
+from afscope.model.clock import SECOND, Micros, rfc3339
+from afscope.model.finding import Analysis, Evidence
 from afscope.model.timeline import Chart, RowPage, Span
-from afscope.tui import keys
-from afscope.tui.evidence import Rows
+from afscope.tui import keys, memory, palette, themes
+from afscope.tui.commands import Commands
+from afscope.tui.desk import Desk
 from afscope.tui.harmless import harmless
-from afscope.tui.heads import Footer, Header, pane_title, target_title
-from afscope.tui.overlays import Help, Jump
-from afscope.tui.pages import Pages, Subject, evidence_text, lasts, starts_at
-from afscope.tui.pane import PageList
-from afscope.tui.source import CaseFile
-from afscope.tui.timeline import Timeline
-from afscope.tui.times import between, jump
+from afscope.tui.heads import Footer, Header, Tabs
+from afscope.tui.live import Live
+from afscope.tui.overlays import Help, Prompt, Proof
+from afscope.tui.pages import Pages, evidence_text, in_order
+from afscope.tui.place import Place
+from afscope.tui.screens import bodies
+from afscope.tui.screens.body import Body, ShowRows
+from afscope.tui.screens.findings import Findings, first_proof
+from afscope.tui.screens.overview import Overview
+from afscope.tui.source import CaseFile, LiveFile, News
+from afscope.tui.table_keys import TableKeys
+from afscope.tui.time_keys import SPEEDS
+from afscope.tui.times import between, duration
 from afscope.tui.words import word
 
-BESIDE_FROM_WIDTH, STACKED_FROM_HEIGHT = 150, 36
-"""Panes stand side by side from this width on, else one above the other from this height on, else behind each other."""
 _COPY_LIMIT = 75_000
 """Characters: xterm and tmux drop longer OSC 52 sequences."""
 
 
-class CaseScreen(Screen[None]):
+class CaseScreen(TableKeys):
     """One analyzed capture."""
 
-    CSS = """
-    #body { height: 1fr; }
-    #panes { height: 1fr; }
-    .title { height: 1; }
-    #left, #side, #switch { width: 1fr; height: 1fr; }
-    #tab-timeline, #tab-list { width: auto; }
-    .beside #panes { layout: horizontal; }
-    .beside #left { width: 3fr; } .beside #side { width: 2fr; border-left: solid $surface; }
-    .stacked #panes { layout: vertical; }
-    .stacked #left { height: 3fr; } .stacked #side { height: 2fr; }
-    .tabs #tabs { display: block; } #tabs { display: none; height: 1; }
-    .tabs .title { display: none; }
-    .tabs #left, .tabs #side { display: none; }
-    .tabs.on-timeline #left, .tabs.on-list #side { display: block; }
-    """
+    CSS = "#bodies { height: 1fr; } CommandPalette > Vertical { width: 80; }"
     BINDINGS: ClassVar[list[BindingType]] = [*keys.bindings()]
 
-    def __init__(self, case: CaseFile, *, name: str, lang: str) -> None:
+    @dataclass
+    class Proven(Message):
+        """A thread has read the rows of a piece of evidence."""
+
+        evidence: Evidence
+        page: RowPage
+
+    @dataclass
+    class Said(Message):
+        """A thread has something to say."""
+
+        text: str
+        bad: bool = False
+
+    def __init__(
+        self, case: CaseFile, *, name: str, lang: str, live: Live | None = None, remember: bool = False
+    ) -> None:
+        """With `live` the capture still grows, and `renew` brings what is new; `remember` keeps the user's place."""
         super().__init__(id="case")
-        self.case, self.name_, self.lang = case, name, lang
-        self.pages = Pages(case.analysis, lang)
-        charts = case.charts or (_no_chart(case.analysis),)
-        titles = {span.kind: harmless(case.cause_title(span.kind)) for chart in charts for span in chart.constraint}
-        self.timeline = Timeline(charts, titles, lang)
-        self.list = PageList(self.pages.root())
-        self.rows = Rows(lang)
-        # Held, not queried: messages still come in while the screen is put up and taken down.
-        self.body = Vertical(id="body", classes="on-timeline")
-        self.switch = ContentSwitcher(initial="list", id="switch")
-        self._titles = {
-            pane: (_title(f"tab-{pane}"), _title(f"title-{pane}", "title")) for pane in ("timeline", "list")
-        }
-        self._has_targets = bool(case.charts)
-        self._evidence: Evidence | None = None
-        self._reading = threading.Lock()
+        self.live, self._remember = live, remember
+        charts, titles = _drawn(case)
+        self.desk = Desk(case, Place(charts), Pages(case.analysis, lang), titles, lang, name, [], live is not None)
+        self.header = Header(self.desk.pages, name, self._tag())
+        self.tabs = Tabs(lang)
+        self.footer = Footer(lang)
+        self.switch = ContentSwitcher(initial="body-overview", id="bodies")
+        self.overview = Overview(self.desk)
+        self.bodies: dict[str, Body] = {"overview": self.overview}
+        self.current = "overview"
+        self._screens: dict[str, dict[str, str]] = {}
+        self._left_target = ""
+        """The target that was chosen when the capture was left; it is not there before the analysis."""
 
     def compose(self) -> ComposeResult:
-        """Header, panes, footer."""
-        self._fit(*self.app.size)  # before the first frame, which would show another layout for a moment
-        yield Header(self.pages, self.name_)
-        with self.body:
-            with Horizontal(id="tabs"):
-                yield self._titles["timeline"][0]
-                yield self._titles["list"][0]
-            with Container(id="panes"):
-                with Vertical(id="left"):
-                    yield self._titles["timeline"][1]
-                    yield self.timeline
-                with Vertical(id="side"):
-                    yield self._titles["list"][1]
-                    with self.switch:
-                        yield self.list
-                        yield self.rows
-        yield Footer(self.lang)
+        """Header, tabs, the first screen, footer."""
+        self.overview.fit(*self.app.size)  # before the first frame, which would show another layout for a moment
+        yield self.header
+        yield self.tabs
+        with self.switch:
+            yield self.overview
+        yield self.footer
 
     def on_mount(self) -> None:
-        """The cursor starts where the trouble starts."""
-        self.timeline.lanes.focus()
-        findings = self.case.analysis.findings
-        if findings:
-            self.show_subject(findings[0])
+        """The cursor starts where the trouble starts, or where it was left."""
+        self.overview.timeline.lanes.focus()
+        self._fitted()
+        if not (self._remember and self._restored()):
+            self._begin()
+        if self.live is not None:
+            self.set_interval(1.0, self._aged)
 
-    # --- layout
+    def _begin(self) -> None:
+        findings = in_order(self.desk.case.analysis.findings)
+        if self.live is not None:
+            self.action_last()
+        elif findings and self.overview.list.findings:
+            self.overview.list.choose(self.overview.list.findings[0])
+            self.overview.show_subject(findings[0])
+
+    # --- live
+
+    def renew(self, case: CaseFile) -> None:
+        """The same capture, read again: what is shown changes, where the user is does not."""
+        before, desk = self.desk.case, self.desk
+        first = not desk.case.analysis.findings and not desk.case.analysis.verdict.components
+        charts, titles = _drawn(case)
+        desk.case, desk.pages = case, Pages(case.analysis, desk.lang)
+        desk.titles.clear()
+        desk.titles.update(titles)
+        untouched = self.place.cursor == self.place.axis.start
+        self.place.renew(charts)
+        for body in self.bodies.values():
+            body.renewed()
+        self.retag()
+        if first:
+            self.place.choose_named(self._left_target)
+            if untouched:
+                self._begin()
+        self._close(before)
+
+    def grew(self, case: LiveFile, news: News) -> None:
+        """Rows came in: lanes and tables go on, everything else stays."""
+        if case is not self.desk.case or (self.live is not None and self.live.paused):
+            return
+        case.take(news)
+        self.desk.pages = Pages(case.analysis, self.desk.lang)
+        self.place.renew(case.charts or (_no_chart(case.analysis),), rows_only=True)
+        self.retag()
+
+    def _aged(self) -> None:
+        """The verdict is a second older."""
+        if self.live is not None and self.live.why_ended is None:
+            self.retag()
+
+    @work(thread=True)
+    def _close(self, case: CaseFile) -> None:
+        """Frees the case before, once nobody asks it any more."""
+        close = getattr(case, "close", None)
+        if callable(close):
+            close()
+
+    def _tag(self) -> str:
+        """Whether what is shown still grows, or plays."""
+        if self.plays:
+            return f"{palette.PLAYS} {SPEEDS[self._speed]:g}x"
+        if self.live is None:
+            return ""
+        if self.live.why_ended is not None:
+            return f"{palette.ENDED} {word(self.desk_lang, 'recorder_ended', why=harmless(self.live.why_ended))}"
+        state, age = "paused" if self.live.paused else "live", self.live.age_s
+        told = (
+            "" if age is None else f" · {word(self.desk_lang, 'verdict_age', age=duration(age * SECOND, whole=True))}"
+        )
+        return f"{palette.LIVE[state]} {word(self.desk_lang, state)}{told}"
+
+    @property
+    def desk_lang(self) -> str:
+        """The language, also while the desk is not set up."""
+        return self.desk.lang if hasattr(self, "desk") else "en"
+
+    def retag(self) -> None:
+        """The header says whether what is shown grows or plays."""
+        self.header.renew(self.desk.pages, self._tag())
+
+    # --- screens
 
     def on_resize(self, event: events.Resize) -> None:
         """Chooses the layout for the new size."""
-        self._fit(*event.size)
-        self.call_after_refresh(self._titled)
+        self.overview.fit(*event.size)
+        self._fitted()
 
-    def _fit(self, width: int, height: int) -> None:
-        layout = "beside" if width >= BESIDE_FROM_WIDTH else "stacked" if height >= STACKED_FROM_HEIGHT else "tabs"
-        for name in ("beside", "stacked", "tabs"):
-            self.body.set_class(name == layout, name)
+    def _fitted(self) -> None:
+        """Only the overview, and tall terminals, have room for the whole verdict."""
+        self.header.short = self.current != "overview" and self.app.size.height < 45
+        self.tabs.show(self.current)
+        self.footer.show(self.current)
 
-    @property
-    def on_timeline(self) -> bool:
-        """Whether the timeline is the active pane."""
-        return self.body.has_class("on-timeline")
+    async def action_screen(self, name: str) -> None:
+        """Another screen, made when it is first wanted."""
+        if name not in self.bodies:
+            body = self.bodies[name] = bodies.make(name, self.desk)
+            body.restore(self._screens.get(name, {}))
+            await self.switch.mount(body)
+        self.current = name
+        self.switch.current = self.body.id
+        self._fitted()
+        self.body.opened()
+        heart = self.body.heart
+        if heart is not None:
+            heart.focus()
 
-    def activate(self, *, timeline: bool) -> None:
-        """Makes a pane the active one: focus, and in small terminals the one that is seen."""
-        self._classed(timeline=timeline)
-        widget = self.timeline.lanes if timeline else self.rows.table if self._evidence else self.list
-        widget.focus()
+    def on_tabs_chosen(self, event: Tabs.Chosen) -> None:
+        """A click on a tab."""
+        self.run_worker(self.action_screen(event.name))
 
-    def _classed(self, *, timeline: bool) -> None:
-        self.body.set_class(timeline, "on-timeline")
-        self.body.set_class(not timeline, "on-list")
-        self._titled()
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """A click into the other pane activates it."""
-        timeline = event.widget is self.timeline.lanes
-        if timeline != self.on_timeline:
-            self._classed(timeline=timeline)
-
-    def _titled(self) -> None:
-        if self._has_targets:
-            left = target_title(self.timeline.chart, self.timeline.index, len(self.timeline.charts), self.lang)
-        else:
-            left = word(self.lang, "no_charts")
-        trail = self.list.trail + ([harmless(self._evidence.table)] if self._evidence else [])
-        trail[0] = f"{trail[0]} ({len(self.case.analysis.findings)})"
-        for where, text, active in (
-            ("timeline", left, self.on_timeline),
-            ("list", " › ".join(trail), not self.on_timeline),
-        ):
-            for widget in self._titles[where]:
-                widget.update(pane_title(text, active=active))
-
-    # --- what the panes report
-
-    def on_page_list_chosen(self, event: PageList.Chosen) -> None:
-        """The finding strip follows the highlight."""
-        self.timeline.mark(lasts(event.entry.opens if event.entry else None) or lasts(self.list.page.about))
-        self._titled()
-
-    def on_page_list_opened(self, event: PageList.Opened) -> None:
-        """Drills in."""
-        self.open_subject(event.subject)
-
-    def show_subject(self, subject: Subject) -> None:
-        """Cursor, mark and target of a subject."""
-        if isinstance(subject, Finding):
-            self.timeline.choose_named(subject.target)
-        at = starts_at(subject)
-        if at is not None:
-            self.timeline.go(at)
-        self.timeline.mark(lasts(subject))
-        self._titled()
-
-    def open_subject(self, subject: Subject) -> None:
-        """A page about a subject, or the rows of evidence; the cursor goes to its time."""
-        if isinstance(subject, Evidence):
-            self._evidence = subject
-            self._read(subject)
-        else:
-            self.list.push(self.pages.about(subject))
-        self.show_subject(subject)
-
-    @work(thread=True, exclusive=True)
-    def _read(self, evidence: Evidence) -> None:
-        """Reads rows off the event loop, one query at a time: the engine's connection is not for two threads."""
-        with self._reading:
-            try:
-                page = self.case.rows(evidence)
-            except Exception as error:  # a row that cannot be read must not take the screen away
-                why = word(self.lang, "no_answer", why=harmless(error))
-                page = RowPage(evidence.table, (evidence.table,), ((why,),), 0)
-        self.app.call_from_thread(self._show_rows, evidence, page)
-
-    def _show_rows(self, evidence: Evidence, page: RowPage) -> None:
-        if evidence is self._evidence:
-            self.rows.show(page)
-            self.switch.current = "rows"
-            self.activate(timeline=False)
-
-    # --- keys: time
-
-    def action_earlier(self) -> None:
-        """Cursor one column earlier; in a table that is wider than its pane, arrows scroll."""
-        if isinstance(self.focused, DataTable):
-            self.focused.action_scroll_left()
-        else:
-            self.timeline.by_columns(-1)
-
-    def action_later(self) -> None:
-        """Cursor one column later."""
-        if isinstance(self.focused, DataTable):
-            self.focused.action_scroll_right()
-        else:
-            self.timeline.by_columns(1)
-
-    def action_previous_change(self) -> None:
-        """Cursor to the previous change."""
-        self.timeline.by_change(-1)
-
-    def action_next_change(self) -> None:
-        """Cursor to the next change."""
-        self.timeline.by_change(1)
-
-    def action_previous_finding(self) -> None:
-        """The finding before, in the order of the list."""
-        self._step_finding(-1)
-
-    def action_next_finding(self) -> None:
-        """The next finding, in the order of the list."""
-        self._step_finding(1)
-
-    def _step_finding(self, by: int) -> None:
-        """Chooses another finding; where a finding was open, the other one is opened."""
-        findings = self.case.analysis.findings
-        deep = self.list.depth > 0
-        self._close_rows()
-        self.list.home()
-        index = (self.list.highlighted if self.list.highlighted is not None else -by) + by
-        if 0 <= index < len(findings):
-            self.list.choose(index)
-            self.show_subject(findings[index])
-        if deep and self.list.entry and self.list.entry.opens:
-            self.open_subject(self.list.entry.opens)
-
-    def action_zoom_in(self) -> None:
-        """Half the time span."""
-        self.timeline.zoom(0.5)
-
-    def action_zoom_out(self) -> None:
-        """Twice the time span."""
-        self.timeline.zoom(2.0)
-
-    def action_whole(self) -> None:
-        """The whole range."""
-        self.timeline.whole()
-
-    def action_first(self) -> None:
-        """Cursor to the start of the capture."""
-        self.timeline.go(self.timeline.axis.start)
-
-    def action_last(self) -> None:
-        """Cursor to the end of the capture."""
-        self.timeline.go(self.timeline.axis.end)
-
-    def action_jump(self) -> None:
-        """Asks for a time."""
-        chart = self.timeline.chart
-
-        def understand(text: str) -> Micros:
-            return jump(text, cursor=self.timeline.cursor, start=chart.start, end=chart.end)
-
-        def arrive(at: Micros | None) -> None:
-            if at is not None:
-                self.timeline.go(at)
-
-        self.app.push_screen(Jump(self.lang, understand, between(chart.start, chart.end)), arrive)
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that beat the focus leave text fields alone; keys of other screens do nothing here."""
+        typing = isinstance(self.focused, Input | TextArea)
+        if typing and action in ("earlier", "later"):
+            return False
+        key = next((key for key in keys.KEYS if key.action == action and key.where), None)
+        return key is None or self.current in key.where
 
     # --- keys: place
 
     def action_next_target(self) -> None:
         """The next target, after the last the first."""
-        self.action_target((self.timeline.index + 1) % len(self.timeline.charts) + 1)
-
-    def action_target(self, number: int) -> None:
-        """A target by its number, from 1."""
-        self.timeline.choose(number - 1)
-        self._titled()
+        self.place.choose((self.place.index + 1) % len(self.place.charts))
+        self.overview.titled()
 
     def action_next_pane(self) -> None:
         """The other pane."""
-        self.activate(timeline=not self.on_timeline)
-
-    def action_down(self) -> None:
-        """Down in the list or table that is active."""
-        if isinstance(self.focused, DataTable | OptionList):
-            self.focused.action_cursor_down()
-
-    def action_up(self) -> None:
-        """Up in the list or table that is active."""
-        if isinstance(self.focused, DataTable | OptionList):
-            self.focused.action_cursor_up()
+        self.body.other_pane()
 
     def action_open(self) -> None:
-        """From the timeline: opens what is highlighted in the list."""
-        if self.on_timeline:
-            entry = self.list.entry
-            self.activate(timeline=False)
-            if entry and entry.opens and not self._evidence:
-                self.open_subject(entry.opens)
+        """Into what is chosen."""
+        if isinstance(self.focused, OptionList) and self.current != "overview":
+            self.focused.action_select()
+        else:
+            self.body.open()
+
+    def action_proof(self) -> None:
+        """The rows of the first evidence, at once."""
+        if isinstance(self.body, Findings):
+            proof = first_proof(self.body.finding)
+            if proof is not None:
+                self.post_message(ShowRows(proof))
+        else:
+            self.overview.prove()
+
+    def on_show_rows(self, event: ShowRows) -> None:
+        """Reads the rows of evidence for a screen."""
+        self._prove(event.evidence)
+
+    @work(thread=True, exclusive=True, group="proof")
+    def _prove(self, evidence: Evidence) -> None:
+        try:
+            page = self.desk.case.rows(evidence)
+        except Exception as error:  # a row that cannot be read must not take the screen away
+            page = RowPage(evidence.table, (evidence.table,), ((str(error),),), 0)
+        self.post_message(self.Proven(evidence, page))
+
+    def on_case_screen_proven(self, event: Proven) -> None:
+        """Shows them over the screen."""
+        self.place.go(event.evidence.ts)
+        self.app.push_screen(Proof(self.desk.lang, evidence_text(event.evidence), event.page))
 
     def action_back(self) -> None:
-        """One level up; at the root, back to the timeline."""
-        if not self._close_rows() and not self.list.pop():
-            self.activate(timeline=True)
+        """One level up: a match, a pane, a range; at the root of the overview back to the timeline."""
+        grid = self.body.grid
+        if self.body.back():
+            return
+        if grid is not None and grid.found:
+            grid.found = ""
+            grid.refresh()
+        elif self.place.range is not None or self.place.anchor is not None:
+            self.place.select(None)
+        elif self.current == "overview":
+            self.overview.activate(timeline=True)
+        else:
+            self.run_worker(self.action_screen("overview"))
 
     def action_leave(self) -> None:
         """One level up; at the root, out."""
-        if not self._close_rows() and not self.list.pop():
+        if self.body.back():
+            return
+        if self.current == "overview":
             self.app.exit(0)
-
-    def _close_rows(self) -> bool:
-        if self._evidence is None:
-            return False
-        self._evidence = None
-        self.switch.current = "list"
-        self._titled()
-        if not self.on_timeline:
-            self.list.focus()
-        return True
+        else:
+            self.run_worker(self.action_screen("overview"))
 
     # --- keys: other
 
     def action_copy(self) -> None:
         """Copies what is chosen, by OSC 52, so that it works through SSH."""
-        entry = self.list.entry
-        if self._evidence is not None:
-            text = f"{evidence_text(self._evidence)}\n{self.rows.record}"
-        else:
-            text = entry.copy if entry else ""
+        text = self.body.copied()
         if text:
             self.app.copy_to_clipboard(text[:_COPY_LIMIT])
-            self.notify(word(self.lang, "copied"), timeout=2, markup=False)
+            self.say(word(self.desk.lang, "copied"))
+
+    def action_cut(self) -> None:
+        """Saves the range, or what is in view, as a capture."""
+        axis = self.place.axis
+        start, end = self.place.range or (axis.left, axis.right)
+        stem = self.desk.name.split(".afscope")[0].split(" ")[0] or "capture"
+        name = f"{stem}-{rfc3339(start)[:19].replace(':', '').replace('-', '')}Z.afscope"
+
+        def save(path: str | None) -> None:
+            if path:
+                self._cut(Path(path).expanduser(), start, end)
+
+        title = word(self.desk.lang, "cut_to", range=between(start, end))
+        self.app.push_screen(Prompt(title, harmless(name), word(self.desk.lang, "cut_hint")), save)
+
+    @work(thread=True, group="cut")
+    def _cut(self, out: Path, start: Micros, end: Micros) -> None:
+        try:
+            rows = self.desk.case.look.cut(out, start, end)
+        except Exception as error:  # said, and the screen stays
+            self.post_message(self.Said(harmless(error), bad=True))
+        else:
+            self.post_message(self.Said(word(self.desk.lang, "cut_done", rows=f"{rows:,}", path=harmless(out))))
+
+    def on_case_screen_said(self, event: Said) -> None:
+        """What a thread had to say."""
+        self.say(event.text, bad=event.bad)
+
+    def action_palette(self) -> None:
+        """Every command by name."""
+        self.app.push_screen(CommandPalette(providers=[Commands], placeholder=word(self.desk.lang, "palette")))
+
+    def action_theme(self) -> None:
+        """The next theme."""
+        here = themes.NAMES.index(themes.named(self.app.theme))
+        self.choose_theme(themes.NAMES[(here + 1) % len(themes.NAMES)])
+
+    def choose_theme(self, name: str) -> None:
+        """A theme by name, kept for the next time."""
+        self.app.theme = themes.ALL[name].name
+        if self._remember:
+            memory.keep_theme(name)
+        self.say(f"{word(self.desk.lang, 'key_theme')}: {name}")
 
     def action_help(self) -> None:
-        """All keys."""
-        self.app.push_screen(Help(self.lang))
+        """The keys of this screen."""
+        self.app.push_screen(Help(self.desk.lang, self.current))
+
+    # --- memory
+
+    def _restored(self) -> bool:
+        """Puts back what was left; False where nothing was."""
+        desk, known = self.desk, memory.recall(self.desk.case.analysis.capture.id)
+        desk.queries[:] = known.queries
+        self._screens = known.screens
+        if known.cursor is None or self.live is not None:
+            return False
+        self._left_target = known.target
+        self.place.choose_named(known.target)
+        if known.left is not None and known.right is not None and known.left < known.right:
+            self.place.axis = self.place.axis.over_view(known.left, known.right)
+        self.place.marks = list(known.marks)
+        self.place.select(known.range)
+        self.place.go(known.cursor)
+        if known.screen in keys.SCREENS and known.screen != "overview":
+            self.run_worker(self.action_screen(known.screen))
+        return True
+
+    def keep(self) -> None:
+        """Remembers the place."""
+        if not self._remember:
+            return
+        place, axis = self.place, self.place.axis
+        states = {name: body.state() for name, body in self.bodies.items()}
+        known = memory.Remembered(
+            screen=self.current, target=place.chart.target or self._left_target,
+            cursor=place.cursor, left=axis.left, right=axis.right,
+            range=place.range, marks=place.marks, queries=self.desk.queries,
+            screens={**self._screens, **{name: state for name, state in states.items() if state}},
+        )  # fmt: skip
+        memory.remember(self.desk.case.analysis.capture.id, known)
 
 
-def _title(name: str, classes: str = "") -> Static:
-    return Static(id=name, classes=classes, markup=False)
+def _drawn(case: CaseFile) -> tuple[Sequence[Chart], dict[str, str]]:
+    """The charts of a case, one at least, and the titles of the causes in them."""
+    charts = case.charts or (_no_chart(case.analysis),)
+    return charts, {s.kind: harmless(case.cause_title(s.kind)) for chart in charts for s in chart.constraint}
 
 
 def _no_chart(analysis: Analysis) -> Chart:

@@ -1,8 +1,12 @@
 """Lanes, spans and ticks per terminal column: what the widgets draw, without any drawing."""
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from afscope.model.clock import Micros
 from afscope.model.timeline import Chart, Lane, Span, Tick
@@ -20,24 +24,52 @@ class Column(NamedTuple):
     hole: bool
 
 
-def columns(lane: Lane, axis: Axis) -> list[Column]:
-    """One per column of the axis, exact: every step within the column counts, however short it held."""
-    steps = lane.steps
-    first = _index(lane, axis.edge(0) + 1)
-    held = steps[first - 1].value if first else None
-    out = []
-    for number in range(axis.width):
-        start, end = axis.edge(number), axis.edge(number + 1) + (1 if number == axis.width - 1 else 0)
-        last = _index(lane, end, first)
-        values = [step.value for step in steps[first:last]]
+class Sampled:
+    """A lane as arrays, so that a zoom over millions of steps costs milliseconds."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._at = np.fromiter((step.at for step in lane.steps), np.int64, len(lane.steps))
+        values = (math.nan if step.value is None else step.value for step in lane.steps)
+        self._values = np.fromiter(values, np.float64, len(lane.steps))
+        self._holes = np.concatenate(([0], np.cumsum(np.isnan(self._values))))
+
+    def columns(self, axis: Axis) -> list[Column]:
+        """One per column of the axis, exact: every step within the column counts, however short it held."""
+        edges_ = np.array([axis.edge(number) for number in range(axis.width + 1)], np.int64)
+        edges_[-1] += 1
+        cuts = np.searchsorted(self._at, edges_)
+        if not len(self._at):
+            return [Column(None, None, True)] * axis.width
+        first, last = cuts[:-1], cuts[1:]
+        starts = np.minimum(first, len(self._at) - 1)
+        filled = first < last
+        lows = np.where(filled, _reduced(np.fmin, self._values, first, last), math.nan)
+        highs = np.where(filled, _reduced(np.fmax, self._values, first, last), math.nan)
         # A step on the very edge replaces what held before: nothing of the old value lies in this column.
-        if first == last or steps[first].at > start:
-            values.append(held)
-        if first < last:
-            first, held = last, steps[last - 1].value
-        known = [value for value in values if value is not None]
-        out.append(Column(min(known, default=None), max(known, default=None), len(known) < len(values)))
-    return out
+        carried = ~filled | (self._at[starts] > edges_[:-1])
+        held = np.where(first > 0, self._values[np.maximum(first, 1) - 1], math.nan)
+        lows = np.where(carried, np.fmin(lows, held), lows)
+        highs = np.where(carried, np.fmax(highs, held), highs)
+        holes = (self._holes[last] - self._holes[first] > 0) | (carried & np.isnan(held))
+        return [
+            Column(None, None, True) if math.isnan(low) else Column(low, high, hole)
+            for low, high, hole in zip(lows.tolist(), highs.tolist(), holes.tolist(), strict=True)
+        ]
+
+
+def _reduced(
+    least: np.ufunc, values: NDArray[np.float64], first: NDArray[np.int64], last: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The reduction of each stretch [first, last); reduceat answers an empty one with the value at its start."""
+    # What ends the last stretch must be in the array, and must not count.
+    inside = np.append(values[: int(last[-1])], math.nan)
+    found: NDArray[np.float64] = least.reduceat(inside, first)
+    return found
+
+
+def columns(lane: Lane, axis: Axis) -> list[Column]:
+    """The columns of a lane that is drawn once."""
+    return Sampled(lane).columns(axis)
 
 
 def _index(lane: Lane, at: Micros, first: int = 0) -> int:

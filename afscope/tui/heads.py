@@ -1,9 +1,11 @@
 """The lines around the panes: verdict on top, values at the cursor below the lanes, keys at the bottom."""
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.events import Click
+from textual.message import Message
 from textual.widgets import Static
 
 from afscope.model.clock import Micros
@@ -25,34 +27,58 @@ class Header(Vertical):
     Header { height: auto; padding: 0 1; }
     Header #capture { height: 1; }
     Header #verdict { height: auto; max-height: 5; text-style: bold; }
+    Header.short #verdict { max-height: 1; }
     """
 
-    def __init__(self, pages: Pages, name: str) -> None:
+    def __init__(self, pages: Pages, name: str, tag: str = "") -> None:
+        """`tag` stands in front: whether what is shown still grows."""
         super().__init__(id="header")
-        self._pages, self._name_shown = pages, name
+        self._pages, self._name_shown, self._tag = pages, name, tag
         self._capture = Static(id="capture", markup=False)
+        self._verdict = Static(Text(harmless(pages.analysis.verdict.summary)), id="verdict", markup=False)
 
     def compose(self) -> ComposeResult:
         """Two texts."""
         yield self._capture
-        yield Static(Text(harmless(self._pages.analysis.verdict.summary)), id="verdict", markup=False)
+        yield self._verdict
+
+    @property
+    def short(self) -> bool:
+        """Whether the verdict has one line only."""
+        return self.has_class("short")
+
+    @short.setter
+    def short(self, short: bool) -> None:
+        self.set_class(short, "short")
+
+    def renew(self, pages: Pages, tag: str) -> None:
+        """What is known by now."""
+        self._pages, self._tag = pages, tag
+        self._verdict.update(Text(harmless(pages.analysis.verdict.summary)))
+        self.on_resize()
 
     def on_resize(self) -> None:
         """The first line takes the width that there is."""
-        self._capture.update(capture_line(self._pages, self._name_shown, self.size.width))
+        self._capture.update(capture_line(self._pages, self._name_shown, self.size.width, self._tag))
 
 
-def capture_line(pages: Pages, name: str, width: int) -> Text:
+def capture_line(pages: Pages, name: str, width: int, tag: str = "") -> Text:
     """State, name, range of time, cluster; in a narrow terminal the times stay whole and the names give way."""
     analysis: Analysis = pages.analysis
     capture = analysis.capture
     state = f" {pages.state()} "
-    when = f" · {between(capture.started_at, capture.ended_at)}"
-    when += f" ({duration(capture.ended_at - capture.started_at)})"
-    room = width - cell_len(state) - 2 - cell_len(when)
+    span = between(capture.started_at, capture.ended_at)
+    lasted = f" ({duration(capture.ended_at - capture.started_at)})"
+    tag = f" {tag}" if tag else ""
+    free = width - cell_len(state) - cell_len(tag) - 2 - 8
+    forms = (f" · {span}{lasted}", f" · {span}", f" · {span.partition(' ')[2]}")
+    when = next((form for form in forms if cell_len(form) <= free), forms[-1])
+    room = width - cell_len(state) - cell_len(tag) - 2 - cell_len(when)
     who = cut(harmless(name or capture.id), max(room, 8))
     where = cut(f" · {harmless(capture.cluster)}", room - cell_len(who)) if capture.cluster else ""
-    return Text.assemble((state, f"bold reverse {palette.VERDICT[analysis.verdict.healthy]}"), f"  {who}{when}{where}")
+    return Text.assemble(
+        (state, f"bold reverse {palette.VERDICT[analysis.verdict.healthy]}"), (tag, "bold"), f"  {who}{when}{where}"
+    )
 
 
 class Readout(Static):
@@ -86,7 +112,11 @@ def readout(chart: Chart, axis: Axis, cursor: Micros, titles: dict[str, str], la
 
 
 def _waits(chart: Chart, cursor: Micros, titles: dict[str, str], lang: str) -> str:
+    if "waiting" not in {lane.name for lane in chart.lanes} and not chart.constraint:
+        return ""  # before the analysis nobody knows, and that is not calm
     span = holding(chart.constraint, cursor)
+    if span is None and any(lane.name == "waiting" and lane.at(cursor) is None for lane in chart.lanes):
+        return ""  # rows that are newer than the analysis
     return word(lang, "waits_for", cause=titles[span.kind]) if span else word(lang, "nothing_waits")
 
 
@@ -128,11 +158,73 @@ class Footer(Static):
 
     def __init__(self, lang: str) -> None:
         super().__init__(id="footer", markup=False)
-        self.lang = lang
+        self.lang, self._of = lang, "overview"
+
+    def show(self, screen: str) -> None:
+        """Those of a screen."""
+        self._of = screen
+        self.on_resize()
 
     def on_resize(self) -> None:
         """As many keys as there is room for."""
-        self.update(Text(keys.footer(self.lang, self.size.width)))
+        self.update(Text(keys.footer(self.lang, self.size.width, self._of)))
+
+
+class Tabs(Static):
+    """The screens with their keys; names give way where the terminal is narrow."""
+
+    DEFAULT_CSS = "Tabs { height: 1; padding: 0 1; }"
+
+    class Chosen(Message):
+        """A click on a screen's name."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def __init__(self, lang: str) -> None:
+        super().__init__(id="screens", markup=False)
+        self.lang, self._of = lang, "overview"
+        self._ends: list[int] = []
+
+    def show(self, screen: str) -> None:
+        """The screen that is shown."""
+        self._of = screen
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        """As much of each name as there is room for."""
+        width = max(self.size.width, 20)
+        names = {name: word(self.lang, f"screen_{name}") for name in keys.SCREENS}
+        most = max(map(cell_len, names.values()))
+        while most > 2 and len(self._parts(names, most, " ")) > width:
+            most -= 1
+        pad = " " if len(self._parts(names, most, "  ")) <= width else ""
+        text, self._ends = Text(no_wrap=True), []
+        for name in names:
+            text.append(
+                f"{pad}{self._part(names, name, most)}{pad or ' '}", "reverse bold" if name == self._of else "dim"
+            )
+            self._ends.append(text.cell_len)
+        self.update(text)
+
+    def _part(self, names: dict[str, str], name: str, most: int) -> str:
+        """Key and name; that of the screen that is shown stays whole."""
+        shown = names[name]
+        if name != self._of and cell_len(shown) > most:
+            shown = set_cell_size(shown, most)
+        return f"{keys.SCREEN_KEYS[name]} {shown}"
+
+    def _parts(self, names: dict[str, str], most: int, between: str) -> str:
+        line = between.join(self._part(names, name, most) for name in names) + between
+        return "x" * cell_len(line)
+
+    def on_click(self, event: Click) -> None:
+        """Which name was clicked."""
+        at = event.x - 1
+        name = next((name for name, end in zip(keys.SCREENS, self._ends, strict=False) if at < end), None)
+        if name is not None:
+            self.post_message(self.Chosen(name))
 
 
 def pane_title(text: str, *, active: bool) -> Text:
@@ -142,6 +234,7 @@ def pane_title(text: str, *, active: bool) -> Text:
 
 def target_title(chart: Chart, index: int, count: int, lang: str) -> str:
     """Timeline, target, and which of how many."""
-    name = harmless(chart.target) or word(lang, "unserved")
+    analyzed = "waiting" in {lane.name for lane in chart.lanes}
+    name = harmless(chart.target) or word(lang, "unserved" if analyzed else "everything")
     which = f" {index + 1}/{count} (T)" if count > 1 else ""
     return f"{word(lang, 'timeline')}{which} · {name}"

@@ -54,6 +54,12 @@ def lines(chart: Chart, height: int) -> list[Line]:
     return list(_lines(rows, shown, each, spare))[:height]
 
 
+def compact(chart: Chart) -> list[Line]:
+    """The rows of the small strip: axis, finding, queued, desired, what the HPA was told, what tasks wait for."""
+    lanes = [Line("lane", lane.name) for lane in chart.lanes if lane.name in ("queued", "ready")]
+    return [Line("axis"), *lanes, Line("constraint")]
+
+
 def _lines(rows: list[str], lanes: list[str], each: int, spare: int) -> Iterator[Line]:
     firsts = {next((lane for lane in group if lane in lanes), "") for group in GROUPS} | {"ticks"}
     for name in rows:

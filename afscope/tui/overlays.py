@@ -11,9 +11,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from afscope.model.clock import Micros
+from afscope.model.timeline import RowPage
 from afscope.tui import palette
+from afscope.tui.evidence import Rows
 from afscope.tui.harmless import fit
-from afscope.tui.keys import GROUPS, KEYS
+from afscope.tui.keys import GROUPS, KEYS, says
 from afscope.tui.words import word
 
 _GLYPHS = (
@@ -25,13 +27,15 @@ _GLYPHS = (
 )
 
 
-def help_text(lang: str) -> Text:
-    """Every key of the registry with what it does, then how to read the lanes."""
+def help_text(lang: str, screen: str = "") -> Text:
+    """Every key of the registry that works on `screen` (empty: all) with what it does, then how to read the lanes."""
     text = Text()
     for group in GROUPS:
-        text.append(f"{word(lang, f'group_{group}')}\n", "bold")
-        for key in (key for key in KEYS if key.group == group):
-            text.append(f"  {fit(key.shown, 8)}", palette.SKY).append(f"{word(lang, f'key_{key.action}')}\n")
+        keys = [key for key in KEYS if key.group == group and (not screen or not key.where or screen in key.where)]
+        if keys:
+            text.append(f"{word(lang, f'group_{group}')}\n", "bold")
+        for key in keys:
+            text.append(f"  {fit(key.shown, 8)}", palette.SKY).append(f"{says(lang, key)}\n")
     text.append(f"{word(lang, 'legend')}\n", "bold")
     for glyph, name in _GLYPHS:
         text.append(f"  {fit(glyph, 8)}", palette.SKY).append(f"{word(lang, name)}\n")
@@ -52,9 +56,9 @@ class Help(ModalScreen[None]):
         Binding("k", "scroll(-1)", show=False),
     ]
 
-    def __init__(self, lang: str) -> None:
+    def __init__(self, lang: str, screen: str = "") -> None:
         super().__init__(id="help")
-        self.lang = lang
+        self.lang, self._of = lang, screen
 
     def compose(self) -> ComposeResult:
         """The text, scrollable where the terminal is low."""
@@ -62,7 +66,7 @@ class Help(ModalScreen[None]):
             box.border_title = Text(word(self.lang, "help")).plain
             box.border_subtitle = Text(word(self.lang, "help_close")).plain
             with VerticalScroll():
-                yield Static(help_text(self.lang), markup=False)
+                yield Static(help_text(self.lang, self._of), markup=False)
 
     def action_scroll(self, by: int) -> None:
         """j and k, as in lists."""
@@ -99,3 +103,71 @@ class Jump(ModalScreen[Micros | None]):
             bad = Text(word(self.lang, "jump_bad", range=self._limits), palette.VERMILLION)
             forms = Text(word(self.lang, "jump_forms"), "dim")
             self.query_one("#forms", Static).update(Text("\n").join([bad, forms]))
+
+
+class Prompt(ModalScreen[str | None]):
+    """Asks for a line of text."""
+
+    DEFAULT_CSS = """
+    Prompt { align: center bottom; background: transparent; }
+    Prompt > Vertical { height: auto; border: solid $primary; }
+    Prompt Input, Prompt Input:focus { border: none; height: 1; padding: 0 1; }
+    Prompt Static { height: auto; padding: 0 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", show=False)]
+
+    def __init__(self, title: str, value: str = "", hint: str = "") -> None:
+        super().__init__(id="prompt")
+        self._title, self._value, self._hint = title, value, hint
+
+    def compose(self) -> ComposeResult:
+        """Input, and a hint."""
+        with Vertical() as box:
+            box.border_title = Text(self._title).plain
+            yield Input(self._value, id="line", select_on_focus=False)
+            if self._hint:
+                yield Static(Text(self._hint, "dim"), markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Closes with the text."""
+        self.dismiss(event.value.strip())
+
+
+class Proof(ModalScreen[None]):
+    """The rows of a piece of evidence over whatever screen asked for them."""
+
+    DEFAULT_CSS = "Proof { background: $background; } Proof #of { height: 1; padding: 0 1; text-style: bold reverse; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,backspace", "dismiss", show=False),
+        Binding("j", "down", show=False),
+        Binding("k", "up", show=False),
+        Binding("y", "copy", show=False),
+    ]
+
+    def __init__(self, lang: str, title: str, page: RowPage) -> None:
+        super().__init__(id="proof")
+        self.lang, self._title, self._page = lang, title, page
+        self.rows = Rows(lang)
+
+    def compose(self) -> ComposeResult:
+        """What for, and the rows."""
+        yield Static(Text(self._title, no_wrap=True, overflow="ellipsis"), id="of", markup=False)
+        yield self.rows
+
+    def on_mount(self) -> None:
+        """The row that is meant is chosen."""
+        self.rows.show(self._page)
+        self.rows.table.focus()
+
+    def action_down(self) -> None:
+        """The next row."""
+        self.rows.table.action_cursor_down()
+
+    def action_up(self) -> None:
+        """The row before."""
+        self.rows.table.action_cursor_up()
+
+    def action_copy(self) -> None:
+        """The chosen row as text."""
+        self.app.copy_to_clipboard(self.rows.record)
+        self.notify(word(self.lang, "copied"), timeout=2, markup=False)

@@ -11,7 +11,7 @@ from itertools import groupby
 from rich.text import Text
 
 from afscope.model.clock import SECOND, Micros, rfc3339
-from afscope.model.finding import Analysis, ComponentRuling, Cost, Evidence, Finding, Ruling, Verdict
+from afscope.model.finding import Analysis, ComponentRuling, Cost, Evidence, Finding, Kind, Ruling, Verdict
 from afscope.tui import palette
 from afscope.tui.harmless import cut, harmless, label
 from afscope.tui.times import between, duration, moment, precise
@@ -43,6 +43,28 @@ class Page:
     about: Subject | None = None
 
 
+def same(one: Subject, other: Subject) -> bool:
+    """Whether two analyses speak of the same thing: ids of findings are only good within one."""
+    match one, other:
+        case Finding(), Finding():
+            return (one.cause, one.target, one.subject) == (other.cause, other.target, other.subject)
+        case ComponentRuling(), ComponentRuling():
+            return (one.component, one.target) == (other.component, other.target)
+        case Evidence(), Evidence():
+            return (one.table, one.ts, one.key) == (other.table, other.ts, other.key)
+    return isinstance(one, Verdict) and isinstance(other, Verdict)
+
+
+def of_lint(finding: Finding) -> bool:
+    """Whether it speaks of settings, and not of what happened."""
+    return finding.kind is Kind.LINT
+
+
+def in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """As the lists show them: what happened first."""
+    return sorted(findings, key=of_lint)
+
+
 class Pages:
     """Makes the pages of one analysis in one language."""
 
@@ -53,7 +75,14 @@ class Pages:
 
     def root(self) -> Page:
         """Verdict, findings, rulings."""
-        found = [Entry(self._finding_line(f), f, self.finding_text(f)) for f in self.analysis.findings]
+        found, lint = (
+            [
+                Entry(self._finding_line(f), f, self.finding_text(f))
+                for f in self.analysis.findings
+                if of_lint(f) is apart
+            ]
+            for apart in (False, True)
+        )
         nothing = Entry(label(word(self.lang, "no_findings")), heading=True)
         rulings = list(self._rulings())
         return Page(
@@ -61,6 +90,7 @@ class Pages:
             (
                 *(found or [nothing]),
                 *([self._heading("components"), *rulings] if rulings else []),
+                *([self._heading("lint"), *lint] if lint else []),
                 self._heading("verdict"),
                 Entry(self._verdict_line(), self.analysis.verdict, harmless(self.analysis.verdict.summary)),
             ),
@@ -74,8 +104,20 @@ class Pages:
             return self._ruling(subject)
         return self._verdict(subject)
 
+    def again(self, subject: Subject | None) -> Page | None:
+        """The page about what `subject` is in this analysis; None when there is no such thing any more."""
+        if not isinstance(subject, Finding | ComponentRuling | Verdict):
+            return None
+        everything: list[Finding | ComponentRuling | Verdict] = [
+            *self.analysis.findings, *self.analysis.verdict.components, self.analysis.verdict
+        ]  # fmt: skip
+        return next((self.about(one) for one in everything if same(one, subject)), None)
+
     def state(self) -> str:
         """Healthy, not healthy or cannot tell."""
+        verdict = self.analysis.verdict
+        if verdict.healthy is None and not verdict.components and not verdict.conditions:
+            return word(self.lang, "analyzing")
         return word(self.lang, {True: "healthy", False: "unhealthy", None: "unknown"}[self.analysis.verdict.healthy])
 
     # --- lines of the root page

@@ -30,7 +30,8 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 RANGE = "░"
 HOLE = "╌"
 GAP = "╱"
-CURSOR, CURSOR_GROUND = "│", "#4a4a4a"
+CURSOR, CURSOR_GROUND, RANGE_GROUND, CHOSEN_GROUND = "│", "#4a4a4a", "#26364a", "#0a4f7a"
+MARK, ANCHOR, CHOSEN = "⚑", "╟", "▸"
 DECISION, WARNING, OTHER = "◆", "!", "•"
 TICKS = {"decision": (SKY, DECISION), "warning": (ORANGE, WARNING)}
 
@@ -44,3 +45,18 @@ def cause_letter(index: int) -> str:
 def cause_colour(index: int) -> str:
     """The colour of the cause of this rank."""
     return CAUSES[index % len(CAUSES)]
+
+
+LIVE = {"live": "●", "paused": "‖"}
+WANTED = "◇"
+ENDED = "■"
+PLAYS = "▶"
+
+STAGES = {
+    "run": (GREY, "r"), "schedule": (GREY, "s"), "limits": (ORANGE, "l"), "trigger": (SKY, "t"),
+    "metric": (VERMILLION, "m"), "decide": (PURPLE, "d"), "create": (BLUE, "c"), "place": (BLUE, "p"),
+    "image": (YELLOW, "i"), "start": (YELLOW, "b"),
+    "consume": (SKY, "q"), "execute": (GREEN, "█"), "drain": (GREY, "~"), "unknown": (VERMILLION, "?"),
+}  # fmt: skip
+"""Bars of waits and lives of pods: each stage has a letter of its own."""
+LOST, CRASH = "✗", "↯"

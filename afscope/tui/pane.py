@@ -6,7 +6,8 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from afscope.tui.pages import Entry, Page, Subject
+from afscope.model.finding import Finding
+from afscope.tui.pages import Entry, Page, Subject, same
 
 
 class PageList(OptionList):
@@ -37,8 +38,8 @@ class PageList(OptionList):
             """Only where the highlight ends up matters."""
             return isinstance(message, PageList.Chosen)
 
-    def __init__(self, root: Page) -> None:
-        super().__init__(id="list", markup=False)
+    def __init__(self, root: Page, id_: str = "list") -> None:
+        super().__init__(id=id_, markup=False)
         self._stack: list[tuple[Page, int | None]] = [(root, None)]
         self._shown = root
 
@@ -66,14 +67,40 @@ class PageList(OptionList):
         return [page.title for page, _ in self._stack]
 
     @property
+    def subjects(self) -> list[Subject | None]:
+        """What the pages above the root are about."""
+        return [page.about for page, _ in self._stack[1:]]
+
+    @property
     def entry(self) -> Entry | None:
         """What is under the highlight."""
         return None if self.highlighted is None else self._shown.entries[self.highlighted]
+
+    @property
+    def findings(self) -> list[int]:
+        """Where findings stand on the page."""
+        return [n for n, entry in enumerate(self._shown.entries) if isinstance(entry.opens, Finding)]
 
     def push(self, page: Page) -> None:
         """Goes into a page."""
         self._stack[-1] = (self._shown, self.highlighted)
         self._stack.append((page, None))
+        self._fill(page, None)
+
+    def renew(self, pages: list[Page]) -> None:
+        """Other pages in the same places; the highlight stays on what it was on."""
+        self._stack[-1] = (self._shown, self.highlighted)
+        before, self._stack = self._stack, []
+        for page, (old, highlighted) in zip(pages, before, strict=False):
+            self._stack.append((page, _same_entry(page, old, highlighted)))
+        top, scrolled = self.scroll_y, len(before) == len(pages)
+        self._fill(*self._stack[-1])
+        if scrolled:
+            self.scroll_to(y=top, animate=False)
+
+    def begin(self, page: Page) -> None:
+        """Another root page, seen from its top."""
+        self._stack = [(page, None)]
         self._fill(page, None)
 
     def pop(self) -> bool:
@@ -114,3 +141,16 @@ class PageList(OptionList):
         entry = self._shown.entries[event.option_index]
         if entry.opens is not None:
             self.post_message(self.Opened(entry.opens))
+
+
+def _same_entry(page: Page, before: Page, highlighted: int | None) -> int | None:
+    """The entry of a new page that leads where the highlighted one of the old page led, else the same row."""
+    if highlighted is None or highlighted >= len(before.entries):
+        return None
+    led = before.entries[highlighted].opens
+    if led is not None:
+        for index, entry in enumerate(page.entries):
+            if entry.opens is not None and same(entry.opens, led):
+                return index
+    choices = [index for index, entry in enumerate(page.entries) if not entry.heading]
+    return min(choices, key=lambda index: abs(index - highlighted), default=None)

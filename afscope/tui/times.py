@@ -38,9 +38,11 @@ def between(start: Micros, end: Micros) -> str:
     return f"{date(start)} {clock(start)}–{until} UTC"
 
 
-def duration(span: Micros) -> str:
-    """A length of time: 40ms, 4.2s, 1m53s, 2h05m, 3d04h."""
+def duration(span: Micros, *, whole: bool = False) -> str:
+    """A length of time: 40ms, 4.2s, 1m53s, 2h05m, 3d04h; `whole` seconds for what changes as one looks."""
     seconds = span / SECOND
+    if whole and seconds < 60:
+        return f"{seconds:.0f}s"
     if seconds < 1:
         return f"{span // 1000}ms"
     if seconds < 59.95:

@@ -1,12 +1,23 @@
 """The words that the screen puts around the texts of an analysis, English and Chinese side by side."""
 
+from afscope.tui.words_keys import KEYS
+from afscope.tui.words_screens import SCREENS
+
 _WORDS: dict[str, tuple[str, str]] = {
     # the verdict
     "healthy": ("HEALTHY", "健康"),
     "unhealthy": ("NOT HEALTHY", "不健康"),
     "unknown": ("CANNOT TELL", "无法判断"),
+    "analyzing": ("ANALYZING", "分析中"),
+    "everything": ("(the whole capture)", "（整个记录）"),
     "verdict": ("Verdict", "结论"),
     "reading": ("reading {name} …", "正在读取 {name} …"),
+    "waiting_rows": ("{name}: waiting for the first rows …", "{name}：等待第一批数据 …"),
+    "live": ("LIVE", "实时"),
+    "paused": ("PAUSED", "已暂停"),
+    "verdict_age": ("verdict {age} old", "结论 {age} 前"),
+    "recorder_ended": ("recorder ended: {why}", "记录已结束：{why}"),
+    "gone": ("what was open here is no longer found", "此前打开的内容已不再出现"),
     # panes
     "timeline": ("Timeline", "时间线"),
     "findings": ("Findings", "发现"),
@@ -92,51 +103,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     "legend_gap": ("a gap: not recorded", "缺口：未记录"),
     "legend_tick": ("a decision (change of spec.replicas)", "一次决策（spec.replicas 改变）"),
     "legend_warning": ("a warning event", "一个警告事件"),
-    "legend_mouse": ("click: cursor; wheel: zoom", "点击：移动光标；滚轮：缩放"),
+    "legend_mouse": ("drag: cursor; Shift-drag: range; wheel: zoom", "拖动：光标；Shift 拖动：范围；滚轮：缩放"),
     "group_time": ("Time", "时间"),
     "group_place": ("Panes", "面板"),
     "group_other": ("Other", "其他"),
-    # keys: help
-    "key_earlier": ("cursor one column earlier", "光标左移一列"),
-    "key_later": ("cursor one column later", "光标右移一列"),
-    "key_previous_change": ("previous change", "上一个变化"),
-    "key_next_change": ("next change", "下一个变化"),
-    "key_previous_finding": ("previous finding; cursor to its start", "上一个发现；光标到其开始"),
-    "key_next_finding": ("next finding; cursor to its start", "下一个发现；光标到其开始"),
-    "key_zoom_in": ("zoom in around the cursor", "以光标为中心放大"),
-    "key_zoom_out": ("zoom out", "缩小"),
-    "key_whole": ("show the whole range", "显示全部范围"),
-    "key_first": ("cursor to the start", "光标到开头"),
-    "key_last": ("cursor to the end", "光标到结尾"),
-    "key_jump": ("jump to a time", "跳转到某时刻"),
-    "key_next_target": ("next target", "下一个目标"),
-    "key_target": ("target by number", "按编号选目标"),
-    "key_next_pane": ("other pane", "另一面板"),
-    "key_down": ("down in a list", "列表下移"),
-    "key_up": ("up in a list", "列表上移"),
-    "key_open": ("open a finding, then an evidence row", "打开发现，再打开证据行"),
-    "key_back": ("back up", "返回上层"),
-    "key_copy": ("copy finding or evidence as text", "复制发现或证据文本"),
-    "key_help": ("this help", "本帮助"),
-    "key_leave": ("back, at the top: quit", "返回，顶层则退出"),
-    "key_app.quit": ("quit", "退出"),
-    # keys: footer; equal texts share one entry
-    "short_earlier": ("cursor", "光标"),
-    "short_later": ("cursor", "光标"),
-    "short_previous_change": ("change", "变化"),
-    "short_next_change": ("change", "变化"),
-    "short_previous_finding": ("finding", "发现"),
-    "short_next_finding": ("finding", "发现"),
-    "short_zoom_in": ("zoom", "缩放"),
-    "short_zoom_out": ("zoom", "缩放"),
-    "short_jump": ("time", "时刻"),
-    "short_next_pane": ("pane", "面板"),
-    "short_open": ("open", "打开"),
-    "short_back": ("back", "返回"),
-    "short_copy": ("copy", "复制"),
-    "short_help": ("help", "帮助"),
-    "short_leave": ("quit", "退出"),
+    "group_find": ("Tables", "表格"),
+    "group_sql": ("SQL and what-if", "SQL 与假设"),
 }  # fmt: skip
+_WORDS |= SCREENS | KEYS
 LANGUAGES = ("en", "zh")
 
 

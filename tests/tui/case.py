@@ -5,9 +5,22 @@ no metric, then 1 -> 4 -> 5 by the HPA. Times are seconds after the start of the
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
+from afscope.model.browse import (
+    Answer,
+    Ask,
+    Limit,
+    Line,
+    Listing,
+    PodLife,
+    Scaling,
+    SourceLine,
+    WaitedAttempt,
+    WaitGroup,
+)
 from afscope.model.capture import Source, SourceState
 from afscope.model.clock import SECOND, Micros, parse_time
 from afscope.model.finding import (
@@ -24,6 +37,7 @@ from afscope.model.finding import (
     Severity,
     Verdict,
 )
+from afscope.model.stop import Stop
 from afscope.model.timeline import Chart, Lane, RowPage, Span, Step, Tick
 
 START = parse_time("2026-11-22T20:09:39.896368Z")
@@ -177,12 +191,66 @@ ANALYSIS = Analysis(
 )
 
 
+class NoLook:
+    """A capture of which nothing is known beside its analysis."""
+
+    def listing(self, ask: Ask, stop: Stop | None = None) -> Listing:
+        return Listing(ask, ("text",), 0, 1, (), ())
+
+    def lines(self, listing: Listing, first: int, count: int, stop: Stop | None = None) -> list[Line]:
+        return []
+
+    def row_at(self, listing: Listing, at: int, stop: Stop | None = None) -> int:
+        return 0
+
+    def hits(self, listing: Listing, text: str, stop: Stop | None = None) -> tuple[int, ...]:
+        return ()
+
+    def next_hit(
+        self, listing: Listing, hits: Sequence[int], text: str, row: int, step: int, stop: Stop | None = None
+    ) -> int | None:
+        return None
+
+    def wait_groups(self, by: str, target: str, start: int, end: int, stop: Stop | None = None) -> list[WaitGroup]:
+        return []
+
+    def wait_attempts(
+        self, by: str, name: str, target: str, start: int, end: int, stop: Stop | None = None
+    ) -> list[WaitedAttempt]:
+        return []
+
+    def pods(self, target: str, stop: Stop | None = None) -> list[PodLife]:
+        return []
+
+    def scaling(self, target: str, stop: Stop | None = None) -> list[Scaling]:
+        return []
+
+    def limits(self, at: int, stop: Stop | None = None) -> list[Limit]:
+        return []
+
+    def sources(self) -> list[SourceLine]:
+        return []
+
+    def costs(self, start: int, end: int, stop: Stop | None = None) -> Chart:
+        return Chart("", start, end, (), (), (), (), ())
+
+    def query(self, sql: str, stop: Stop | None = None) -> Answer:
+        return Answer((), (), cut=False)
+
+    def export(self, sql: str, out: Path, stop: Stop | None = None) -> int:
+        return 0
+
+    def cut(self, out: Path, start: int, end: int) -> int:
+        return 0
+
+
 class Case:
     """A CaseFile of plain values; `asked` is the evidence whose rows were wanted."""
 
     def __init__(self, analysis: Analysis = ANALYSIS, charts: Sequence[Chart] = (CHART, QUIET)) -> None:
         self.analysis, self.charts = analysis, tuple(charts)
         self.asked: list[Evidence] = []
+        self.look = NoLook()
 
     def rows(self, evidence: Evidence, limit: int = 200) -> RowPage:
         self.asked.append(evidence)

@@ -1,6 +1,7 @@
 """Runs the app without a terminal, and compares what it shows with frames kept as text."""
 
 import os
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -9,9 +10,13 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.widgets import Input
 
+from afscope.engine.investigation import Investigation
+from afscope.ingest import import_sources
 from afscope.tui.app import AfscopeApp
 from afscope.tui.case import CaseScreen
+from afscope.tui.grid import Grid
 from afscope.tui.source import CaseFile
 from tests.tui.case import Case
 
@@ -30,9 +35,11 @@ def same_frame() -> Callable[[Pilot[int], str], None]:
 
     def compare(pilot: Pilot[int], name: str) -> None:
         path = FRAMES / f"{name}.txt"
+        # where the thumb of a scroll bar ends within its cell depends on the rounds that the first layout took
+        now = re.sub(r" *[\u2581-\u2588]$", "", frame(pilot), flags=re.MULTILINE)
         if os.environ.get("AFSCOPE_UPDATE_FRAMES") == "1":
-            path.write_text(frame(pilot), encoding="utf-8")
-        assert frame(pilot) == path.read_text(encoding="utf-8")
+            path.write_text(now, encoding="utf-8")
+        assert now == path.read_text(encoding="utf-8")
 
     return compare
 
@@ -56,7 +63,19 @@ class Driver:
 
     @property
     def cursor(self) -> int:
-        return self.screen.timeline.cursor
+        return self.screen.place.cursor
+
+    def grid(self) -> Grid:
+        """The table of the screen that is shown."""
+        grid = self.screen.body.grid
+        assert grid is not None
+        return grid
+
+    async def type(self, text: str) -> None:
+        """Into the field that is asked for, and Enter."""
+        field = self.top().query_one(Input)
+        field.value = text
+        await self.press("enter")
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
@@ -97,3 +116,20 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Start:
             yield driver
 
     return opened
+
+
+RECORDINGS = Path(__file__).parents[1] / "data" / "recordings"
+
+
+@pytest.fixture(scope="session")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real incident: a pool of two slots before which tasks wait."""
+    out = tmp_path_factory.mktemp("captures") / "pool.afscope"
+    import_sources([RECORDINGS / "pool"], out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def incident(capture: Path) -> Investigation:
+    """The same, analyzed; nothing changes it."""
+    return Investigation.open(capture)

@@ -37,7 +37,7 @@ async def test_finding(start: Start, same_frame: SameFrame, size: tuple[int, int
 @pytest.mark.parametrize("size", SIZES)
 async def test_rows(start: Start, same_frame: SameFrame, size: tuple[int, int]) -> None:
     async with start(size=size) as app:
-        app.screen.open_subject(EVENT)
+        app.screen.overview.open_subject(EVENT)
         await app.settle()
         same_frame(app.pilot, f"rows_{size[0]}x{size[1]}")
 
@@ -62,7 +62,7 @@ async def test_gaps_are_hatched_where_their_source_is_drawn(start: Start, same_f
     chart = msgspec.structs.replace(CHART, gaps=gaps)
     holes = tuple(Gap(gap.kind, gap.start, gap.end, gap.text) for gap in gaps)
     async with start(Case(msgspec.structs.replace(ANALYSIS, gaps=holes), [chart]), size=(120, 40)) as app:
-        app.screen.timeline.go(at(55))
+        app.screen.place.go(at(55))
         await app.settle()
         same_frame(app.pilot, "gaps_120x40")
 

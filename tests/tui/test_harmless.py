@@ -96,7 +96,7 @@ async def test_every_screen_of_a_hostile_capture_is_harmless(start: Start) -> No
         for keys in (["enter"], ["q", "tab", "G"], ["j", "enter"], ["q", "j", "enter"], ["y"]):
             await app.press(*keys)
             frames.append(app.frame())
-        app.screen.open_subject(case.analysis.findings[0].evidence[0])
+        app.screen.overview.open_subject(case.analysis.findings[0].evidence[0])
         await app.settle()
         frames.append(app.frame())
         for shown in frames:

@@ -84,8 +84,8 @@ async def test_the_layout_follows_the_size(start: Start, size: tuple[int, int], 
     async with start() as app:
         await app.pilot.resize_terminal(*size)
         await app.settle()
-        assert app.screen.body.has_class(layout)
-        assert app.screen.timeline.axis.width == app.screen.timeline.lanes.size.width - GUTTER - MARGIN
+        assert app.screen.overview.has_class(layout)
+        assert app.screen.place.axis.width == app.screen.overview.timeline.lanes.size.width - GUTTER - MARGIN
         assert all(cell_len(row) <= size[0] for row in app.frame().splitlines())
 
 
@@ -96,7 +96,7 @@ async def test_verdict_lanes_and_footer_are_whole_at_any_size(start: Start, size
         shown = app.frame()
         assert "task-seconds of waiting (83 %)" in " ".join(shown.split())  # the end of the verdict
         for lane in CHART.lanes:
-            assert app.screen.timeline.lanes._label(lane.name) in shown
+            assert app.screen.overview.timeline.lanes._label(lane.name) in shown
         assert "20:09:56.768" in shown
         assert "UTC" in shown
         assert shown.splitlines()[-1].startswith(" ? ")
@@ -104,8 +104,8 @@ async def test_verdict_lanes_and_footer_are_whole_at_any_size(start: Start, size
 
 async def test_a_click_moves_the_cursor_and_the_wheel_zooms(start: Start) -> None:
     async with start() as app:
-        lanes = app.screen.timeline.lanes
-        axis = app.screen.timeline.axis
+        lanes = app.screen.overview.timeline.lanes
+        axis = app.screen.place.axis
         await app.pilot.click(lanes, offset=(GUTTER + 60, 5))
         await app.settle()
         assert app.cursor == axis.edge(60)
@@ -113,34 +113,34 @@ async def test_a_click_moves_the_cursor_and_the_wheel_zooms(start: Start) -> Non
             x = GUTTER + 30
             lanes.post_message(turn(lanes, x, 5, 0, 0, 0, False, False, False, x, 5))
             await app.settle()
-            zoomed = app.screen.timeline.axis
+            zoomed = app.screen.place.axis
             assert zoomed.span == pytest.approx(axis.span * factor)
             assert zoomed.column(axis.edge(30)) == pytest.approx(30, abs=1)  # what the mouse points at stays there
 
 
 async def test_a_click_on_a_finding_opens_it(start: Start) -> None:
     async with start() as app:
-        await app.pilot.click(app.screen.list, offset=(5, 3))
+        await app.pilot.click(app.screen.overview.list, offset=(5, 3))
         await app.settle()
-        assert app.screen.list.page.title == "max replicas ceiling"
-        assert not app.screen.on_timeline
+        assert app.screen.overview.list.page.title == "max replicas ceiling"
+        assert not app.screen.overview.on_timeline
 
 
 async def test_the_readout_says_what_holds_and_what_happened(start: Start) -> None:
     async with start(size=(200, 50)) as app:
         assert "tasks wait for: external metric timeout" in app.frame()
         assert "◆ 0 -> 1 by keda" in app.frame()
-        app.screen.timeline.go(at(59.103632))
+        app.screen.place.go(at(59.103632))
         await app.settle()
         assert "! 2× FailedGetExternalMetric" in app.frame()
-        app.screen.timeline.go(at(10))
+        app.screen.place.go(at(10))
         await app.settle()
         assert "nothing waits" in app.frame()
 
 
 async def test_the_gutter_shows_the_values_at_the_cursor(start: Start) -> None:
     async with start() as app:
-        app.screen.timeline.go(at(112))
+        app.screen.place.go(at(112))
         await app.settle()
         gutters = [row.split("│")[0].split() for row in app.frame().splitlines() if "│" in row]
         rows = {gutter[0]: gutter[-1] for gutter in gutters if gutter}
@@ -169,14 +169,14 @@ async def test_rows_that_cannot_be_read_leave_the_screen_alone(start: Start) -> 
             raise OSError("the disk is gone")
 
     async with start(Broken()) as app:
-        app.screen.open_subject(EVENT)
+        app.screen.overview.open_subject(EVENT)
         await app.settle()
         assert "could not read the rows: the disk is gone" in app.frame()
 
 
 async def test_the_row_that_is_meant_stays_in_sight_when_the_terminal_shrinks(start: Start) -> None:
     async with start(size=(200, 60)) as app:
-        app.screen.open_subject(EVENT)
+        app.screen.overview.open_subject(EVENT)
         for size in ((200, 60), (200, 30), (120, 36), (80, 24)):
             await app.pilot.resize_terminal(*size)
             await app.settle()
@@ -186,7 +186,7 @@ async def test_the_row_that_is_meant_stays_in_sight_when_the_terminal_shrinks(st
 async def test_the_chosen_finding_stays_in_sight_when_the_terminal_shrinks(start: Start) -> None:
     many = tuple(msgspec.structs.replace(TIMEOUT, id=f"f{n}", title=f"finding number {n}") for n in range(40))
     async with start(Case(msgspec.structs.replace(ANALYSIS, findings=many)), size=(200, 60)) as app:
-        app.screen.list.choose(25)
+        app.screen.overview.list.choose(25)
         await app.press("tab")
         for size in ((200, 60), (200, 30), (120, 36), (80, 24)):
             await app.pilot.resize_terminal(*size)
@@ -200,7 +200,7 @@ async def test_rows_of_an_unknown_table_say_so(start: Start) -> None:
             return RowPage(evidence.table, (), (), 0)
 
     async with start(Empty()) as app:
-        app.screen.open_subject(EVENT)
+        app.screen.overview.open_subject(EVENT)
         await app.settle()
         assert "no row of events on record" in app.frame()
 
@@ -208,7 +208,7 @@ async def test_rows_of_an_unknown_table_say_so(start: Start) -> None:
 async def test_a_finding_of_another_target_brings_its_chart(start: Start) -> None:
     other = msgspec.structs.replace(TIMEOUT, target="airflow/etl-worker")
     async with start(Case(msgspec.structs.replace(ANALYSIS, findings=(other,)))) as app:
-        assert app.screen.timeline.chart.target == "airflow/etl-worker"
+        assert app.screen.place.chart.target == "airflow/etl-worker"
 
 
 async def test_the_screen_stands_while_the_capture_is_read() -> None:
@@ -266,27 +266,27 @@ def test_what_reading_raises_is_raised_after_the_screen_is_gone(
 async def test_dates_that_all_rows_share_give_way_and_the_record_keeps_them(start: Start) -> None:
     async with start() as app:
         stamps = ("2026-11-22 20:10:38.5", "2026-11-22 20:10:39")
-        app.screen.rows.show(
+        app.screen.overview.rows.show(
             RowPage("events", ("ts", "seen"), ((stamps[0], stamps[0]), (stamps[1], "2026-11-23 00:00:01")), 0)
         )
-        cells = [str(cell) for cell in app.screen.rows.table.get_row_at(0)]
+        cells = [str(cell) for cell in app.screen.overview.rows.table.get_row_at(0)]
         assert cells == ["20:10:38.5", stamps[0]]
-        assert f"ts    {stamps[0]}" in app.screen.rows.record
+        assert f"ts    {stamps[0]}" in app.screen.overview.rows.record
 
 
 async def test_bookkeeping_does_not_push_what_a_row_says_out_of_sight(start: Start) -> None:
     async with start() as app:
         columns = ("ts", "seen_at", "change", "uid", "resource_version", "reason", "host")
-        app.screen.rows.show(
+        app.screen.overview.rows.show(
             RowPage("events", columns, (("20:10:38", "20:10:39", "ADDED", "a4f9", "7", "Failed", ""),), 0)
         )
-        shown = [str(column.label) for column in app.screen.rows.table.ordered_columns]
+        shown = [str(column.label) for column in app.screen.overview.rows.table.ordered_columns]
         assert shown == ["ts", "reason", "seen_at", "change", "uid", "resource_version"]
 
 
 async def test_an_open_finding_stays_marked_on_the_timeline(start: Start) -> None:
     async with start() as app:
         await app.press("enter")
-        assert app.screen.list.entry is not None
-        assert app.screen.list.entry.opens is None
-        assert app.screen.timeline.lanes.marked == (TIMEOUT.started_at, TIMEOUT.ended_at)
+        assert app.screen.overview.list.entry is not None
+        assert app.screen.overview.list.entry.opens is None
+        assert app.screen.place.marked == (TIMEOUT.started_at, TIMEOUT.ended_at)
