@@ -8,6 +8,8 @@ AfscopeError (2)
 │   ├── DamagedCapture       checksums or files do not agree
 │   └── CaptureExists        the output path is taken
 ├── ImportFailed             a dump could not be turned into a capture
+├── CannotConnect            a cluster, a database or a broker cannot be reached, or refuses
+├── CannotReplay             a recording or a capture cannot be served
 ├── AnalyzerError            an analyzer file breaks the contract of docs/analyzers.md
 ├── QueryError               SQL given by the user was refused by the engine
 └── GateTripped (1)          --fail-on found what it looked for
@@ -57,6 +59,14 @@ class CaptureExists(CaptureError):  # noqa: N818
 
 class ImportFailed(AfscopeError):  # noqa: N818
     """A dump could not be turned into a capture."""
+
+
+class CannotConnect(AfscopeError):  # noqa: N818
+    """A cluster, a database or a broker cannot be reached, or refuses; `what` never holds a password."""
+
+
+class CannotReplay(AfscopeError):  # noqa: N818
+    """A recording or a capture cannot be served as a cluster or a database."""
 
 
 class AnalyzerError(AfscopeError):

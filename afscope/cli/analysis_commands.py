@@ -22,7 +22,7 @@ from afscope.cli.options import (
     moment,
     people,
 )
-from afscope.cli.output import emit, to_csv, to_json, to_jsonl
+from afscope.cli.output import emit, message, plain, to_csv, to_json, to_jsonl
 from afscope.errors import GateTripped, UsageError
 
 if TYPE_CHECKING:
@@ -52,16 +52,23 @@ def investigation(
         capture, lang=lang, targets=tuple(targets or ()), analyzers=tuple(analyzers or ()), since=start, until=end
     )
     try:
+        for warning in opened.capture.warnings:
+            message(f"afscope: damaged: {plain(warning)}")
         yield opened
     finally:
         opened.close()
+
+
+def _at_least(threshold: str) -> Sequence[str]:
+    """The severities that trip a gate of this threshold."""
+    return GATES[: GATES.index(threshold) + 1]
 
 
 def gate(analysis: "Analysis", threshold: str) -> None:
     """Raises GateTripped when a root cause or contributing finding is at least as severe as `threshold`."""
     from afscope.model.finding import Role
 
-    bad = GATES[: GATES.index(threshold) + 1]
+    bad = _at_least(threshold)
     tripped = [
         finding
         for finding in analysis.findings
@@ -74,7 +81,7 @@ def gate(analysis: "Analysis", threshold: str) -> None:
 
 def analyze(
     capture: CapturePath,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="table|json|jsonl|markdown")] = "table",
+    output: Annotated[str, typer.Option("--output", "-o", metavar="table|json|jsonl|markdown|junit|sarif")] = "table",
     fail_on: Annotated[
         str,
         typer.Option(
@@ -89,13 +96,23 @@ def analyze(
     tz: Zone = "UTC",
 ) -> None:
     """The verdict: who is to blame, since when, what it cost, what to change."""
-    choice("--output", output, ("table", "json", "jsonl", "markdown"))
+    choice("--output", output, ("table", "json", "jsonl", "markdown", "junit", "sarif"))
     if fail_on:
         choice("--fail-on", fail_on, GATES)
     who = people(tz, lang)
     with investigation(capture, who.lang, target, analyzers, since, until) as opened:
         analysis = opened.analysis
-    if output in ("json", "jsonl"):
+        causes = [(file.header.id, file.header.stage) for file in opened.catalog.group("bottleneck")]
+    if output == "junit":
+        from afscope.model.finding import Severity
+        from afscope.report.junit import junit
+
+        emit(junit(analysis, causes, capture.name, [Severity(level) for level in _at_least(fail_on or "low")]))
+    elif output == "sarif":
+        from afscope.report.sarif import sarif
+
+        emit(to_json(sarif(analysis, capture.as_posix(), who.lang)))
+    elif output in ("json", "jsonl"):
         from afscope.cli.documents import analysis_document, analysis_lines
 
         emit(to_json(analysis_document(analysis)) if output == "json" else to_jsonl(analysis_lines(analysis)))
@@ -124,7 +141,7 @@ def timeline(
     choice("--output", output, ("table", "json", "csv"))
     who = people(tz, lang)
     with investigation(capture, who.lang, target, None, since, until) as opened:
-        episodes = opened.timeline()
+        episodes, recorded = opened.timeline(), opened.assessable("task_instances")
     from afscope.cli.timeline_view import CSV_COLUMNS, timeline_rows, timeline_text
 
     if output == "json":
@@ -134,7 +151,7 @@ def timeline(
     elif output == "csv":
         emit(to_csv(CSV_COLUMNS, timeline_rows(episodes)))
     else:
-        emit(timeline_text(episodes, who))
+        emit(timeline_text(episodes, who, recorded=recorded))
 
 
 def waits(
@@ -154,8 +171,9 @@ def waits(
     from afscope.cli.waits_view import CSV_COLUMNS, GROUPS, grouped, waits_rows, waits_text
 
     choice("--by", by, GROUPS)
-    with investigation(capture, language(lang), target, analyzers, since, until) as opened:
-        attempts = opened.waits()
+    spoken = language(lang)
+    with investigation(capture, spoken, target, analyzers, since, until) as opened:
+        attempts, recorded = opened.waits(), opened.assessable("task_instances")
     if output == "json":
         from afscope.cli.documents import waits_document
 
@@ -163,7 +181,7 @@ def waits(
     elif output == "csv":
         emit(to_csv(CSV_COLUMNS, waits_rows(grouped(attempts, by))))
     else:
-        emit(waits_text(grouped(attempts, by)))
+        emit(waits_text(grouped(attempts, by), spoken, recorded=recorded))
 
 
 def sql(

@@ -9,7 +9,7 @@ from typing import Any
 from afscope import __version__
 from afscope.model.capture import Source
 from afscope.model.clock import Micros, rfc3339
-from afscope.model.finding import Analysis, ComponentRuling, Evidence, Finding, Gap, Verdict
+from afscope.model.finding import Analysis, ComponentRuling, Evidence, Finding, Gap, MissingSource, Verdict
 from afscope.model.timeline import AttemptWait, Episode
 
 SCHEMA_VERSION = 1
@@ -33,6 +33,7 @@ def analysis_document(analysis: Analysis) -> Document:
         "verdict": _verdict(analysis.verdict),
         "findings": [finding_document(finding) for finding in analysis.findings],
         "not_assessed": [{"cause": item.cause, "needs": list(item.needs)} for item in analysis.not_assessed],
+        "missing_sources": [_missing(item) for item in analysis.missing],
         "gaps": [_gap(gap) for gap in analysis.gaps],
     }
 
@@ -40,7 +41,8 @@ def analysis_document(analysis: Analysis) -> Document:
 def analysis_lines(analysis: Analysis) -> Iterator[Document]:
     """What `analyze -o jsonl` prints: a `verdict` line, then one line per finding, unassessed cause and gap."""
     document = analysis_document(analysis)
-    lists = {"finding": document.pop("findings"), "not_assessed": document.pop("not_assessed")}
+    names = {"finding": "findings", "not_assessed": "not_assessed", "missing_source": "missing_sources"}
+    lists = {kind: document.pop(name) for kind, name in names.items()}
     lists["gap"] = document.pop("gaps")
     yield {"type": "verdict", **document}
     for kind, items in lists.items():
@@ -113,6 +115,13 @@ def _source(source: Source) -> Document:
     return {"status": source.status.value, "reason": source.reason}
 
 
+def _missing(item: MissingSource) -> Document:
+    return {
+        "source": item.source, "status": item.status, "reason": item.reason, "would_settle": list(item.causes),
+        "components": list(item.components), "how": item.how,
+    }  # fmt: skip
+
+
 def _gap(gap: Gap) -> Document:
     return {"source": gap.source, "from": rfc3339(gap.from_ts), "to": rfc3339(gap.to_ts), "reason": gap.reason}
 
@@ -135,6 +144,7 @@ def _episode(episode: Episode) -> Document:
                 "ended_at": _time(phase.ended_at),
                 "author": phase.author,
                 "text": phase.text,
+                "evidence": _evidence(phase.evidence),
             }
             for phase in episode.phases
         ],

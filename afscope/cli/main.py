@@ -12,7 +12,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from afscope import __version__
-from afscope.cli import analysis_commands, analyzer_commands, capture_commands, look_commands
+from afscope.cli import (
+    analysis_commands,
+    analyzer_commands,
+    capture_commands,
+    doctor_commands,
+    gate_commands,
+    live_commands,
+    look_commands,
+    manifest_commands,
+    record_commands,
+    serve_commands,
+    share_commands,
+    simulate_commands,
+)
 from afscope.cli.grouped_help import GroupedHelp
 from afscope.cli.output import emit, flush, message, plain
 from afscope.errors import AfscopeError
@@ -46,7 +59,20 @@ def _root(
     """Who is to blame when Airflow tasks wait and the KEDA-scaled workers are not there."""
 
 
-for _module in (look_commands, analysis_commands, capture_commands, analyzer_commands):
+for _module in (
+    record_commands,
+    live_commands,
+    manifest_commands,
+    serve_commands,
+    look_commands,
+    analysis_commands,
+    simulate_commands,
+    gate_commands,
+    doctor_commands,
+    share_commands,
+    capture_commands,
+    analyzer_commands,
+):
     _module.register(app)
 
 

@@ -4,9 +4,18 @@ from collections.abc import Iterator
 
 from afscope.cli.options import People
 from afscope.cli.output import plain
-from afscope.cli.verdict_view import condition_name, facts, headline, signature, state_word, unassessed, with_role
+from afscope.cli.verdict_view import (
+    condition_name,
+    explanation,
+    facts,
+    headline,
+    sections,
+    signature,
+    state_word,
+    unassessed,
+)
 from afscope.cli.words import word
-from afscope.model.finding import Analysis, Finding, Role
+from afscope.model.finding import Analysis, Finding
 
 _SPECIAL = str.maketrans({char: "\\" + char for char in "\\`*[]<>#|"})
 
@@ -24,12 +33,12 @@ def escape(text: str) -> str:
 def _lines(analysis: Analysis, who: People, name: str) -> Iterator[str]:
     yield f"# {word(who.lang, 'verdict')}: {state_word(analysis, who)}"
     yield f"\n{escape(analysis.verdict.summary)}\n\n_{escape(headline(analysis, who, name))}_"
-    for role in Role:
-        found = with_role(analysis.findings, role)
-        if found:
-            yield f"\n## {word(who.lang, role.value)}"
+    for section, found in sections(analysis.findings):
+        yield f"\n## {word(who.lang, section)}"
         for finding in found:
             yield from _finding(finding, who)
+            if note := explanation(finding, analysis, who):
+                yield f"- {escape(note)}"
     yield from _components(analysis, who)
     yield from _rest(analysis, who)
 

@@ -1,6 +1,7 @@
 """Options that several commands share, and how their text becomes values."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -59,6 +60,39 @@ def moment(name: str, value: str) -> Micros | None:
         return parse_time(value)
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from error
+
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|[KMGT]i?B?)", re.IGNORECASE)
+
+
+def seconds(name: str, value: str) -> float | None:
+    """A duration option such as 30m, 1h30m, 90s or 90 as seconds; None when it is not given. Raises UsageError."""
+    if not value:
+        return None
+    match = _DURATION.fullmatch(value.strip().lower())
+    if match is None or not any(match.groups()):
+        raise UsageError(f"{name}: {value!r} is no duration", "write 90s, 30m, 1h30m or 2d")
+    days, hours, minutes, rest = (float(part or 0) for part in match.groups())
+    total = ((days * 24 + hours) * 60 + minutes) * 60 + rest
+    if total <= 0:
+        raise UsageError(f"{name}: {value!r} is no time at all")
+    return total
+
+
+def size(name: str, value: str) -> int | None:
+    """A size option such as 2GiB, 500MB or 1048576 as bytes; None when it is not given. Raises UsageError."""
+    if not value:
+        return None
+    match = _SIZE.fullmatch(value.strip())
+    if match is None:
+        raise UsageError(f"{name}: {value!r} is no size", "write 500MB, 2GiB or a number of bytes")
+    number, unit = float(match[1]), match[2].lower().removesuffix("b")
+    base = 1024.0 if unit.endswith("i") else 1000.0
+    total = round(number * base ** " kmgt".index(unit[:1] or " "))
+    if total <= 0:
+        raise UsageError(f"{name}: {value!r} is nothing")
+    return total
 
 
 def zone(name: str) -> tzinfo:

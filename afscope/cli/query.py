@@ -15,6 +15,8 @@ _TABLES = (
     "SELECT table_name, estimated_size AS rows FROM duckdb_tables() UNION ALL "
     "SELECT view_name, NULL FROM duckdb_views() WHERE NOT internal ORDER BY 1"
 )
+_NARROW = 10
+"""Columns narrower than this, with the gap behind them, cannot be read."""
 _HELP = r"\d lists tables, \d TABLE its columns, \q or Ctrl-D leaves; a statement ends with ;"
 
 
@@ -103,16 +105,38 @@ def _table(result: Result) -> str:
 
 
 def _draw(console: "Console", result: Result) -> None:
+    """A table, or, where columns would be too narrow to read, each row as a list of names and values."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
+    if result.rows and len(result.columns) * _NARROW > console.width:
+        _draw_rows(console, result)
+        return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in result.columns:
         table.add_column(Text(plain(name)), overflow="fold")
     for row in result.rows:
         table.add_row(*(Text(_shown(value)) for value in row))
     console.print(table)
+
+
+def _draw_rows(console: "Console", result: Result) -> None:
+    """One row below the other; what is NULL everywhere is left out."""
+    from rich.table import Table
+    from rich.text import Text
+
+    told = [i for i in range(len(result.columns)) if any(row[i] is not None for row in result.rows)]
+    for number, row in enumerate(result.rows, 1):
+        console.print(Text(f"-- row {number} --", style="bold"))
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for i in told:
+            table.add_row(Text(plain(result.columns[i])), Text(_shown(row[i])))
+        console.print(table)
+    if hidden := len(result.columns) - len(told):
+        console.print(Text(f"({hidden} column(s) without a value are not shown)", style="dim"))
 
 
 def _shown(value: object) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from afscope.cli.options import People, duration
 from afscope.cli.output import plain, rendered
+from afscope.cli.words import word
 from afscope.model.clock import Micros, rfc3339
 from afscope.model.timeline import Decision, Episode, Phase
 
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
 CSV_COLUMNS = ("target", "episode", "kind", "stage", "started_at", "ended_at", "before", "after", "author", "text")
 
 
-def timeline_text(episodes: Sequence[Episode], who: People) -> str:
-    """All episodes as text for a terminal."""
+def timeline_text(episodes: Sequence[Episode], who: People, *, recorded: bool = True) -> str:
+    """All episodes as text for a terminal; `recorded` tells whether none means that there was no demand."""
     if not episodes:
-        return "no episodes: demand never rose above zero\n"
+        return word(who.lang, "no_episodes" if recorded else "no_tasks") + "\n"
     return rendered(lambda console: _draw(console, episodes, who))
 
 
@@ -44,8 +45,13 @@ def _draw(console: "Console", episodes: Sequence[Episode], who: People) -> None:
 
 def _headline(episode: Episode, who: People) -> str:
     ended = who.clock(episode.ended_at) if episode.ended_at else "…"
-    peaks = f"peak demand {episode.peak_demand} tasks, peak replicas {episode.peak_replicas}"
-    return f"{plain(episode.target)} · {who.full(episode.started_at)} – {ended} · {peaks}"
+    return word(who.lang, "episode").format(
+        target=plain(episode.target),
+        since=who.full(episode.started_at),
+        until=ended,
+        demand=episode.peak_demand,
+        replicas=episode.peak_replicas,
+    )
 
 
 def _table(console: "Console", episode: Episode, who: People) -> None:
@@ -53,17 +59,17 @@ def _table(console: "Console", episode: Episode, who: People) -> None:
     from rich.text import Text
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for name in ("   at", "for", "stage", "by"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("what", overflow="fold", ratio=1)
-    for at, length, stage, author, text in sorted(_rows(episode), key=lambda row: row[0]):
+    for key in ("at", "for", "stage", "by"):
+        table.add_column(("   " if key == "at" else "") + word(who.lang, key), no_wrap=True)
+    table.add_column(word(who.lang, "what"), overflow="fold", ratio=1)
+    for at, length, stage, author, text in sorted(_rows(episode, who.lang), key=lambda row: row[0]):
         table.add_row(f"   {who.clock(at)}", length, stage, Text(plain(author)), Text(plain(text)))
     console.print(table)
 
 
-def _rows(episode: Episode) -> Iterator[tuple[Micros, str, str, str, str]]:
+def _rows(episode: Episode, lang: str) -> Iterator[tuple[Micros, str, str, str, str]]:
     yield from map(_phase_row, episode.phases)
-    yield from map(_decision_row, episode.decisions)
+    yield from (_decision_row(decision, lang) for decision in episode.decisions)
 
 
 def _phase_row(phase: Phase) -> tuple[Micros, str, str, str, str]:
@@ -71,6 +77,6 @@ def _phase_row(phase: Phase) -> tuple[Micros, str, str, str, str]:
     return phase.started_at, length, phase.stage, phase.author, phase.text
 
 
-def _decision_row(decision: Decision) -> tuple[Micros, str, str, str, str]:
+def _decision_row(decision: Decision, lang: str) -> tuple[Micros, str, str, str, str]:
     reason = f": {decision.reason}" if decision.reason else ""
-    return decision.at, "", "replicas", decision.author, f"{decision.before} → {decision.after}{reason}"
+    return decision.at, "", word(lang, "replicas"), decision.author, f"{decision.before} → {decision.after}{reason}"

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 from afscope.cli.options import People, duration
 from afscope.cli.output import plain, rendered
 from afscope.cli.words import WORDS, word
-from afscope.model.finding import Analysis, Condition, Evidence, Finding, Role, Ruling
+from afscope.model.finding import Analysis, Condition, Evidence, Finding, Kind, Role, Ruling
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _SHOWN_EVIDENCE = 3
 _EVIDENCE_WIDTH = 200
-_FULL_ROLES = (Role.ROOT_CAUSE, Role.CONTRIBUTING)
-_BRIEF_ROLES = (Role.SYMPTOM, Role.OBSERVATION)
+_FULL_ROLES = (Role.ROOT_CAUSE.value, Role.CONTRIBUTING.value)
+LINT = "lint"
+"""The section of what settings say against each other: it belongs to no incident."""
 _RULING_STYLE = {Ruling.GUILTY: "bold red", Ruling.NOT_GUILTY: "green", Ruling.NOT_ASSESSED: "dim"}
 
 
@@ -79,9 +80,22 @@ def signature(finding: Finding, who: People) -> str:
     return f"{names} · {span} · {word(who.lang, 'confidence')} {finding.confidence:.0%}"
 
 
-def with_role(findings: Iterable[Finding], role: Role) -> list[Finding]:
-    """The findings of one role, in the order of the analysis."""
-    return [finding for finding in findings if finding.role is role]
+def sections(findings: Iterable[Finding]) -> Iterator[tuple[str, list[Finding]]]:
+    """The findings of each role in the order of the analysis, then those about settings; empty ones are left out."""
+    all_of_them = list(findings)
+    for role in Role:
+        if found := [f for f in all_of_them if f.role is role and f.kind is not Kind.LINT]:
+            yield role.value, found
+    if found := [f for f in all_of_them if f.kind is Kind.LINT]:
+        yield LINT, found
+
+
+def explanation(finding: Finding, analysis: Analysis, who: People) -> str:
+    """Of a symptom: the causes that explain it, or that none could be proven; else nothing."""
+    if finding.role is not Role.SYMPTOM:
+        return ""
+    causes = dict.fromkeys(f.cause for f in analysis.findings if f.id in finding.explained_by)
+    return f"{word(who.lang, 'because_of')}: {', '.join(causes)}" if causes else word(who.lang, "unproven")
 
 
 def _draw(console: "Console", analysis: Analysis, who: People, name: str) -> None:
@@ -91,10 +105,8 @@ def _draw(console: "Console", analysis: Analysis, who: People, name: str) -> Non
     mark = {True: "bold green", False: "bold red", None: "bold yellow"}[analysis.verdict.healthy]
     console.print(Text.assemble((f"{word(who.lang, 'verdict')}: {state_word(analysis, who)}", mark)))
     console.print(Text(plain(analysis.verdict.summary)))
-    for role in _FULL_ROLES:
-        _section(console, role, analysis, who, brief=False)
-    for role in _BRIEF_ROLES:
-        _section(console, role, analysis, who, brief=True)
+    for name_of_section, found in sections(analysis.findings):
+        _section(console, name_of_section, found, analysis, who)
     _components(console, analysis, who)
     _conditions(console, analysis, who)
     _unknowns(console, analysis, who)
@@ -123,14 +135,14 @@ def _bullet(console: "Console", text: str, style: str) -> None:
     console.print(table)
 
 
-def _section(console: "Console", role: Role, analysis: Analysis, who: People, *, brief: bool) -> None:
-    found = with_role(analysis.findings, role)
-    if not found:
-        return
-    _title(console, word(who.lang, role.value))
+def _section(console: "Console", section: str, found: Sequence[Finding], analysis: Analysis, who: People) -> None:
+    brief = section not in _FULL_ROLES
+    _title(console, word(who.lang, section))
     for finding in found:
         _bullet(console, plain(finding.title), style="" if brief else "bold")
         if brief:
+            if note := explanation(finding, analysis, who) or (section == LINT and plain(finding.docs)):
+                _indented(console, str(note), by=4, style="dim")
             continue
         _indented(console, signature(finding, who), by=4, style="dim")
         for label, text in facts(finding, who):
@@ -197,6 +209,13 @@ def _unknowns(console: "Console", analysis: Analysis, who: People) -> None:
         _title(console, word(who.lang, "missing"))
         for needs, causes in unassessed(analysis):
             _indented(console, f"{word(who.lang, 'needs')} {needs}: {', '.join(causes)}")
+    if analysis.missing:
+        _title(console, word(who.lang, "sources_missing"))
+        for item in analysis.missing:
+            settled = word(who.lang, "would_settle").format(n=len(item.causes), components=", ".join(item.components))
+            _indented(
+                console, f"{plain(item.source)}: {settled if item.causes else plain(item.reason)}; {plain(item.how)}"
+            )
     if analysis.gaps:
         _title(console, word(who.lang, "gaps"))
         for gap in analysis.gaps:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from afscope.cli.options import duration
 from afscope.cli.output import plain, rendered
+from afscope.cli.words import word
 from afscope.model.finding import STAGES
 from afscope.model.timeline import AttemptWait
 
@@ -47,11 +48,11 @@ def waits_rows(groups: Iterable[Group]) -> Iterator[tuple[object, ...]]:
             yield (*head, stage, cause, round(seconds, 3), round(_share(seconds, group), 4))
 
 
-def waits_text(groups: Sequence[Group]) -> str:
-    """All groups as text for a terminal."""
+def waits_text(groups: Sequence[Group], lang: str = "en", *, recorded: bool = True) -> str:
+    """All groups as text for a terminal; `recorded` tells whether none means that nobody waited."""
     if not groups:
-        return "no task instance waited in this capture\n"
-    return rendered(lambda console: _draw(console, groups))
+        return word(lang, "no_waits" if recorded else "no_tasks") + "\n"
+    return rendered(lambda console: _draw(console, groups, lang))
 
 
 def _key(attempt: AttemptWait, by: str) -> str:
@@ -75,14 +76,19 @@ def _share(seconds: float, group: Group) -> float:
     return seconds / group.waited_s if group.waited_s else 0.0
 
 
-def _draw(console: "Console", groups: Sequence[Group]) -> None:
+def _draw(console: "Console", groups: Sequence[Group], lang: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
     for group in groups:
-        head = f"{plain(group.name) or '(none)'} · {group.attempts} attempts waited {duration(group.waited_s)}"
-        tail = f" · median {duration(group.median_s)}, longest {duration(group.longest_s)}"
-        console.print(Text(head + tail, style="bold"))
+        head = word(lang, "group_waited").format(
+            name=plain(group.name) or "(none)",
+            n=group.attempts,
+            total=duration(group.waited_s),
+            median=duration(group.median_s),
+            longest=duration(group.longest_s),
+        )
+        console.print(Text(head, style="bold"))
         table = Table.grid(padding=(0, 2, 0, 0))
         for justify in ("right", "right", "left", "left"):
             table.add_column(justify="right" if justify == "right" else "left", overflow="fold")

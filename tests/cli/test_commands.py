@@ -231,3 +231,28 @@ def test_a_free_name_never_meets_another_capture(tmp_path: Path) -> None:
     assert first == tmp_path / "dump.afscope"
     first.mkdir()
     assert free_name(tmp_path, "dump.tar.gz") == tmp_path / "dump-2.afscope"
+
+
+def test_an_import_tells_what_it_assumed_and_what_it_could_not_read(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "events.txt").write_text(
+        "LAST SEEN   TYPE     REASON    OBJECT    MESSAGE\n"
+        "5s          Normal   Pulling   pod/w-0   Pulling image\n"
+        "<unknown>   Normal   Pulled    pod/w-0   Pulled image\n"
+    )
+    outcome = run("import", tmp_path / "events.txt", "--taken-at", "2026-03-01T10:00:05Z", "-o", tmp_path / "x.afscope")
+    assert outcome.code == 0
+    assert outcome.out.strip() == str(tmp_path / "x.afscope")
+    assert "given by hand" in outcome.err
+    assert "events.txt:3: no event with an age" in outcome.err
+    assert "2026-03-01T10:00:00" in run("sql", tmp_path / "x.afscope", "SELECT ts FROM events", "-o", "csv").out
+
+
+def test_an_analysis_says_how_to_get_what_is_missing(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "p.json").write_text(
+        '{"kind": "Pod", "metadata": {"name": "w", "uid": "w", "creationTimestamp": "2026-03-01T10:00:00Z"}}'
+    )
+    run("import", tmp_path / "p.json", "-o", tmp_path / "x.afscope")
+    outcome = run("analyze", tmp_path / "x.afscope")
+    assert "Sources that are missing" in outcome.out
+    assert "--db-url-file" in outcome.out
+    assert "缺少的数据源" in run("analyze", tmp_path / "x.afscope", "--lang", "zh").out

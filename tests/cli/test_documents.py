@@ -12,7 +12,8 @@ from tests.cli.conftest import START, analysis, finding
 def test_the_analysis_has_the_keys_of_the_contract_and_no_others() -> None:
     document = json.loads(to_json(analysis_document(analysis(finding()))))
     assert set(document) == {
-        "schema_version", "afscope_version", "capture", "targets", "verdict", "findings", "not_assessed", "gaps",
+        "schema_version", "afscope_version", "capture", "targets", "verdict", "findings", "not_assessed",
+        "missing_sources", "gaps",
     }  # fmt: skip
     assert document["schema_version"] == 1
     assert document["capture"] == {
@@ -88,6 +89,7 @@ def test_an_open_episode_ends_in_null() -> None:
                         "ended_at": None,
                         "author": "keda-operator",
                         "text": "poll every 5 s",
+                        "evidence": [],
                     }
                 ],
                 "decisions": [

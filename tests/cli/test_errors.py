@@ -203,3 +203,28 @@ def test_output_survives_an_ascii_terminal(shipped: dict[str, Path]) -> None:
         out, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (0, "")
     assert json.loads(out) == [{"name": "池"}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["import"], ["nothing to import", "--db-url-file"]),
+        (["import", "--db-url-file", "nowhere"], ["nowhere"]),
+        (["import", __file__, "--since", "monday"], ["--since", "monday"]),
+        (["import", __file__, "--taken-at", "noon"], ["--taken-at", "noon"]),
+        (["import", __file__, "--since", "2026-03-02T00:00:00Z", "--until", "2026-03-01T00:00:00Z"], ["--until"]),
+        (["import", "--db-url-file", __file__], ["--since", "--until"]),
+    ],
+)
+def test_an_import_says_what_it_needs(arguments: list[str], words: list[str], run: Run) -> None:
+    refused(run(*arguments), *words)
+
+
+def test_a_database_that_cannot_be_reached_leaves_nothing(tmp_path: Path, run: Run) -> None:
+    url = tmp_path / "url"
+    url.write_text("postgresql://someone:hunter2@127.0.0.1:1/airflow")
+    window = ("--since", "2026-03-01T00:00:00Z", "--until", "2026-03-02T00:00:00Z")
+    outcome = run("import", "--db-url-file", url, *window, "-o", tmp_path / "out.afscope")
+    refused(outcome, "127.0.0.1:1")
+    assert "hunter2" not in outcome.err
+    assert not (tmp_path / "out.afscope").exists()

@@ -13,7 +13,7 @@ from afscope.cli.waits_view import CSV_COLUMNS as WAITS_COLUMNS
 from afscope.cli.waits_view import grouped, waits_rows, waits_text
 from afscope.cli.words import WORDS
 from afscope.model.clock import SECOND
-from afscope.model.finding import Evidence, Role
+from afscope.model.finding import Evidence, Kind, Role
 from afscope.model.timeline import AttemptWait, Decision, Episode, Phase, StageWait
 from tests.cli.conftest import START, analysis, finding
 
@@ -42,7 +42,7 @@ def test_a_verdict_reads_at_80_columns_and_names_cause_cost_evidence_and_remedy(
     text = verdict_text(analysis(finding(), finding(id="x-2", role=Role.SYMPTOM, title="Tasks wait")), EN)
     assert max(map(len, text.splitlines())) <= 80
     for part in ("not healthy", "Pool tiny has no open slots", "Do: Raise the slots of tiny.", "pool_exhausted",
-                 "812 task-seconds waiting", "pools 10:00:00 tiny: slots 2", "Symptoms, explained by the above",
+                 "812 task-seconds waiting", "pools 10:00:00 tiny: slots 2", "no cause of it could be proven",
                  "watch expired", "needs leases: keda_operator_down, quota_exceeded"):  # fmt: skip
         assert part in text
 
@@ -115,3 +115,14 @@ def test_waits_group_by_what_is_asked_and_rank_by_cost() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_settings_stand_apart_from_the_incident() -> None:
+    rule = finding(id="x-3", role=Role.OBSERVATION, kind=Kind.LINT, title="Two autoscalers", docs="docs/lint.md#two")
+    cause = finding(id="x-1")
+    symptom = finding(id="x-2", role=Role.SYMPTOM, title="Tasks wait", explained_by=("x-1",))
+    text = verdict_text(analysis(rule, cause, symptom), EN)
+    assert text.index("Root causes") < text.index("explained by: pool_exhausted")
+    assert text.index("Settings that contradict each other") < text.index("Two autoscalers")
+    assert "docs/lint.md#two" in text
+    assert "Observations" not in text

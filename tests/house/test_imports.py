@@ -9,7 +9,7 @@ import pytest
 
 from tests.house.conftest import ROOT
 
-HEAVY = {"textual", "duckdb", "pyarrow", "kubernetes", "sqlalchemy", "pandas", "sqlglot", "numpy"}
+HEAVY = {"textual", "duckdb", "jinja2", "pyarrow", "kubernetes", "sqlalchemy", "pandas", "sqlglot", "numpy"}
 _REPORT = "import json, sys; print('MODULES', json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
 
 

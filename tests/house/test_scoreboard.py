@@ -46,6 +46,7 @@ def test_waits_that_do_not_add_up_and_unknown_seconds_are_seen() -> None:
     assert problems({}, waits=(wait(8.5),)) == ["1 attempts' stages do not add up"]
     assert problems({}, unknown=5.0) == []
     assert problems({}, unknown=6.0) == ["6 s of 100 s unknown"]
+    assert problems({"partial": True}, unknown=90.0) == []
 
 
 def test_aliases_stand_for_the_components_behind_them() -> None:

@@ -1,0 +1,5 @@
+"""`python -m afscope` is `afscope`."""
+
+from afscope.cli.main import run
+
+run()
