@@ -23,7 +23,12 @@ from afscope.store.recover import recover
 from afscope.store.schema import TABLES
 from afscope.store.verify import verify
 
-CODE = "import sys; from pathlib import Path; from afscope.ingest import import_sources; import_sources([Path(sys.argv[1])], Path(sys.argv[2]))"
+CODE = """
+import sys
+from pathlib import Path
+from afscope.ingest import import_sources
+import_sources([Path(sys.argv[1])], Path(sys.argv[2]), progress=lambda rows: print(rows, flush=True))
+"""
 
 
 def rows(capture: Capture) -> Counter[str]:
@@ -45,20 +50,29 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "whole.afscope"
         begin = time.monotonic()
-        subprocess.run([sys.executable, "-c", CODE, str(options.recording), str(whole)], check=True)
+        steps = len(subprocess.check_output([sys.executable, "-c", CODE, str(options.recording), str(whole)]).split())
         length = time.monotonic() - begin
         truth = rows(Capture.open(whole))
         for number in range(options.kills):
             out = Path(folder) / f"{number}.afscope"
-            child = subprocess.Popen([sys.executable, "-c", CODE, str(options.recording), str(out)])
-            time.sleep(random.uniform(0.15 * length, 0.9 * length))
-            child.send_signal(signal.SIGKILL)
-            child.wait()
+            killed(options.recording, out, random.randint(0, steps))
             seen[judge(out, truth)] += 1
     print(f"{options.kills} kills of an import of {length:.2f} s, {truth.total()} rows")
     for outcome, count in sorted(seen.items()):
         print(f"  {count:4} {outcome}")
     return 1 if any(outcome.startswith("BAD") for outcome in seen) else 0
+
+
+def killed(recording: Path, out: Path, steps: int) -> None:
+    """Kills an import after so many words of progress and up to a fraction of a step later."""
+    child = subprocess.Popen([sys.executable, "-c", CODE, str(recording), str(out)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    for _ in range(steps):
+        child.stdout.readline()
+    time.sleep(random.uniform(0, 0.02))
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
 
 
 def judge(out: Path, truth: Counter[str]) -> str:

@@ -1,0 +1,259 @@
+"""Airflow in the lab: a scheduler with its limits, task rows as each major version keeps them, and polls of them."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmarks.recorded import Line
+
+OVER = ("success", "failed")
+ZOMBIE_S = 300  # [scheduler] task_instance_heartbeat_timeout
+CANDIDATES = 16  # [scheduler] max_tis_per_query
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run of `tasks` parallel tasks of a DAG; seconds are those a task runs. `fails` of them fail by themselves."""
+
+    at: float
+    tasks: int
+    seconds: float = 20.0
+    dag: str = "nightly"
+    pool: str = "default_pool"
+    queue: str = "default"
+    retries: int = 0
+    fails: int = 0
+    kpo: bool = False
+
+
+@dataclass
+class Task:
+    """One task instance with its current attempt."""
+
+    run: "Run"
+    task_id: str
+    seconds: float
+    state: str | None = None
+    attempt: int = 0
+    scheduled_at: float | None = None
+    queued_at: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    retry_at: float = 0.0
+    host: str = ""
+    celery: str = ""
+    beat: float | None = None
+    dies_of_itself: bool = False
+    token: int = 0
+    """Deliveries to a worker: an answer of an earlier one counts no more."""
+
+
+@dataclass
+class Run:
+    """One DAG run."""
+
+    work: Work
+    run_id: str
+    number: int
+    state: str = "queued"
+    started_at: float | None = None
+    ended_at: float | None = None
+    decided_at: float | None = None
+    tasks: list[Task] = field(default_factory=list)
+
+
+@dataclass
+class Airflow:
+    """The database and its scheduler. `dags` holds max_active_tasks, max_active_runs, paused per DAG."""
+
+    major: int
+    dice: random.Random
+    zone: str = "+00:00"
+    dags: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pools: dict[str, int] = field(default_factory=dict)
+    parallelism: int = 32
+    runs: list[Run] = field(default_factory=list)
+    messages: list[Task] = field(default_factory=list)
+    beat_at: float = 0.0
+    started_at: float = 0.0
+    _seen: dict[tuple[str, str], Line] = field(default_factory=dict)
+    _counts: list[Line] | None = None
+
+    @property
+    def tasks(self) -> list[Task]:
+        """All task instances."""
+        return [task for run in self.runs for task in run.tasks]
+
+    def trigger(self, work: Work, now: float) -> None:
+        """Somebody starts a run."""
+        number = len(self.runs) + 1
+        run = Run(work, f"manual__{work.dag}_{number}_{int(now)}", number)
+        run.tasks = [Task(run, f"t{i:03}", work.seconds * self.dice.uniform(0.9, 1.1)) for i in range(work.tasks)]
+        for task in run.tasks[: work.fails]:
+            task.dies_of_itself = True
+        self.runs.append(run)
+
+    # -- the scheduler's loop
+
+    def loop(self, now: float, *, sends: bool = True) -> None:
+        """One pass: runs start and end, tasks are scheduled and, within all limits, queued."""
+        self.beat_at = now if now - self.beat_at >= 5 else self.beat_at
+        self._runs(now)
+        for task in self.tasks:
+            if task.state == "running" and now - (task.beat or now) > ZOMBIE_S:
+                self.end(task, now, ok=False)
+        held = Counter[tuple[str, str]]()
+        for task in self.tasks:
+            if task.state in ("queued", "running"):
+                held["dag", self._cap_key(task)] += 1
+                held["pool", task.run.work.pool] += 1
+                held["all", ""] += 1
+        sent = 0
+        for task in self.tasks if sends else ():
+            if task.state != "scheduled" or sent == CANDIDATES:
+                continue
+            work = task.run.work
+            full = (
+                held["dag", self._cap_key(task)] >= self.dags[work.dag]["max_active_tasks"]
+                or held["pool", work.pool] >= self.pools[work.pool]
+                or held["all", ""] >= self.parallelism
+            )
+            if full:  # the query is asked again without what is starved
+                continue
+            sent += 1
+            for key in (("dag", self._cap_key(task)), ("pool", work.pool), ("all", "")):
+                held[key] += 1
+            self._queue(task, now)
+
+    def _cap_key(self, task: Task) -> str:
+        # since 3.0 max_active_tasks counts per run
+        return task.run.run_id if self.major == 3 else task.run.work.dag
+
+    def _queue(self, task: Task, now: float) -> None:
+        task.state, task.queued_at, task.celery = "queued", now, self._uuid()
+        task.attempt += self.major == 2
+        task.started_at = task.ended_at = None
+        task.host = ""
+        self.messages.append(task)
+
+    def _runs(self, now: float) -> None:
+        for run in self.runs:
+            dag = self.dags[run.work.dag]
+            active = sum(r.state == "running" and r.work.dag == run.work.dag for r in self.runs)
+            if run.state == "queued" and not dag["is_paused"] and active < dag["max_active_runs"]:
+                run.state, run.started_at = "running", now
+            if run.state != "running":
+                continue
+            run.decided_at = now
+            for task in run.tasks:
+                if task.state is None or (task.state == "up_for_retry" and now >= task.retry_at):
+                    task.state, task.scheduled_at = "scheduled", now
+                    task.attempt += self.major == 3
+            if all(task.state in OVER for task in run.tasks):
+                run.state = "failed" if any(task.state == "failed" for task in run.tasks) else "success"
+                run.ended_at = now
+
+    # -- workers
+
+    def start(self, task: Task, host: str, now: float) -> None:
+        """A worker took the message and runs the task."""
+        task.state, task.started_at, task.host, task.beat = "running", now, host, now
+        task.token += 1
+
+    def end(self, task: Task, now: float, *, ok: bool) -> None:
+        """An attempt is over; a failed one may be tried again."""
+        task.ended_at = now
+        if ok:
+            task.state = "success"
+        elif task.attempt <= task.run.work.retries:
+            task.state, task.retry_at = "up_for_retry", now + 10
+        else:
+            task.state = "failed"
+
+    def _uuid(self) -> str:
+        raw = f"{self.dice.getrandbits(128):032x}"
+        return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-8{raw[17:20]}-{raw[20:]}"
+
+    # -- polls
+
+    def poll(self, now: float, took: float = 0.002) -> list[Line]:
+        """What a good poll writes: rows that are new or changed."""
+        out: list[Line] = [{"t": now, "poll": "ok", "took": took}]
+        tables: dict[str, list[Line]] = {
+            "alembic_version": [{"version_num": "d2f4e1b3c5a7" if self.major == 3 else "5f2621c13b39"}],
+            "slot_pool": [{"pool": pool, "slots": slots, "include_deferred": False} for pool, slots in self.pools.items()],
+            "dag": [self._dag_row(name, dag) for name, dag in self.dags.items()],
+            "job": [*([self._job_row()] if self.beat_at else []), *self._task_jobs()],
+            "dag_run": [self._run_row(run) for run in self.runs],
+            "task_instance": [self._task_row(task) for task in self.tasks],
+        }  # fmt: skip
+        for table, rows in tables.items():
+            fresh = []
+            for row in rows:
+                key = table, str([row.get(k) for k in ("dag_id", "run_id", "task_id", "pool", "id")])
+                if self._seen.get(key) != row:
+                    self._seen[key] = row
+                    fresh.append(row)
+            if fresh:
+                out.append({"t": now, "table": table, "rows": fresh})
+        counts = Counter((task.state, task.run.work.queue, task.run.work.pool) for task in self.tasks)
+        told = [{"state": s, "queue": q, "pool": p, "n": n} for (s, q, p), n in counts.items()]
+        if told != self._counts:
+            self._counts = told
+            out.append({"t": now, "table": "counts", "rows": told})
+        return out
+
+    def when(self, at: float | None) -> str | None:
+        """A time as the database holds it."""
+        return None if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S.%f}{self.zone}"
+
+    def _dag_row(self, name: str, dag: dict[str, Any]) -> Line:
+        alive = {"is_stale": False, "bundle_name": "dags-folder"} if self.major == 3 else {"is_active": True}
+        return {"dag_id": name, "has_task_concurrency_limits": False, "has_import_errors": False, **dag, **alive,
+                "next_dagrun_create_after": None, "last_parsed_time": self.when(self.started_at)}  # fmt: skip
+
+    def _job_row(self) -> Line:
+        return {"id": 41, "job_type": "SchedulerJob", "state": "running", "hostname": "scheduler-0", "end_date": None,
+                "latest_heartbeat": self.when(self.beat_at), "start_date": self.when(self.started_at)}  # fmt: skip
+
+    def _task_jobs(self) -> list[Line]:
+        """Of 2.x each running attempt has a job of its own, whose heartbeat is the attempt's."""
+        if self.major == 3:
+            return []
+        return [
+            {"id": 500 + number, "job_type": "LocalTaskJob", "state": "running" if task.state == "running" else "success",
+             "hostname": task.host, "latest_heartbeat": self.when(task.beat), "start_date": self.when(task.started_at),
+             "end_date": self.when(task.ended_at)}
+            for number, task in enumerate(self.tasks) if task.started_at
+        ]  # fmt: skip
+
+    def _run_row(self, run: Run) -> Line:
+        at = self.when(run.work.at + self.started_at)
+        dates = (
+            {"logical_date": None, "run_after": at}
+            if self.major == 3
+            else {"execution_date": at, "external_trigger": True}
+        )
+        return {"id": run.number, "dag_id": run.work.dag, "run_id": run.run_id, "state": run.state, "run_type": "manual",
+                "queued_at": at, **dates, "start_date": self.when(run.started_at), "end_date": self.when(run.ended_at),
+                "creating_job_id": None, "last_scheduling_decision": self.when(run.decided_at), "clear_number": 0}  # fmt: skip
+
+    def _task_row(self, task: Task) -> Line:
+        work = task.run.work
+        row: Line = {
+            "dag_id": work.dag, "task_id": task.task_id, "run_id": task.run.run_id, "map_index": -1, "state": task.state,
+            "try_number": task.attempt, "max_tries": work.retries, "hostname": task.host, "pool": work.pool, "pool_slots": 1,
+            "queue": work.queue, "priority_weight": 1, "operator": "KubernetesPodOperator" if work.kpo else "PythonOperator",
+            "executor": None, "queued_dttm": self.when(task.queued_at), "queued_by_job_id": 41 if task.queued_at else None,
+            "start_date": self.when(task.started_at), "end_date": self.when(task.ended_at),
+            "duration": task.ended_at - task.started_at if task.ended_at and task.started_at else None,
+            "external_executor_id": task.celery or None, "pid": 100 if task.started_at else None, "trigger_id": None,
+        }  # fmt: skip
+        if self.major == 3:
+            row |= {"id": f"{task.run.run_id}-{task.task_id}-{task.attempt}", "scheduled_dttm": self.when(task.scheduled_at),
+                    "last_heartbeat_at": self.when(task.beat) if task.started_at else None}  # fmt: skip
+        else:
+            row["job_id"] = 500 + self.tasks.index(task) if task.started_at else None
+        return row
