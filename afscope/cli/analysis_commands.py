@@ -64,18 +64,18 @@ def _at_least(threshold: str) -> Sequence[str]:
     return GATES[: GATES.index(threshold) + 1]
 
 
-def gate(analysis: "Analysis", threshold: str) -> None:
-    """Raises GateTripped when a root cause or contributing finding is at least as severe as `threshold`."""
-    from afscope.model.finding import Role
+def severe(analysis: "Analysis", threshold: str) -> list[str]:
+    """The ids of root causes and contributing findings that are at least as severe as `threshold`, one per finding."""
+    from afscope.model.fleet import BLAMED
 
     bad = _at_least(threshold)
-    tripped = [
-        finding
-        for finding in analysis.findings
-        if finding.role in (Role.ROOT_CAUSE, Role.CONTRIBUTING) and finding.severity.value in bad
-    ]
-    if tripped:
-        causes = ", ".join(dict.fromkeys(finding.cause for finding in tripped))
+    return [finding.cause for finding in analysis.findings if finding.role in BLAMED and finding.severity.value in bad]
+
+
+def gate(analysis: "Analysis", threshold: str) -> None:
+    """Raises GateTripped when a root cause or contributing finding is at least as severe as `threshold`."""
+    if tripped := severe(analysis, threshold):
+        causes = ", ".join(dict.fromkeys(tripped))
         raise GateTripped(f"--fail-on {threshold}: {len(tripped)} finding(s) at or above it: {causes}")
 
 

@@ -44,6 +44,19 @@ def show(
     emit(file.path.read_text(encoding="utf-8"))
 
 
+def new(
+    name: Annotated[str, typer.Argument(metavar="ID", help="Its id and the name of its file, such as slow_tasks.")],
+    group: Annotated[str, typer.Option(metavar="bottleneck|symptom|lint")] = "bottleneck",
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="DIR", help="Default: the folder that every command reads.")
+    ] = None,
+) -> None:
+    """Writes an analyzer that runs, to be changed into one of your own; prints its path."""
+    from afscope.engine.catalog import new_analyzer
+
+    emit(str(new_analyzer(name, choice("--group", group, ("bottleneck", "symptom", "lint")), folder)))
+
+
 def check(
     folders: Annotated[list[Path] | None, typer.Argument(metavar="[DIR…]", help="Folders besides the usual.")] = None,
 ) -> None:
@@ -116,9 +129,10 @@ def _table(console: "Console", files: Sequence["AnalyzerFile"], lang: str) -> No
 def register(app: typer.Typer) -> None:
     """Adds the command group."""
     group = typer.Typer(
-        cls=GroupedHelp, no_args_is_help=True, rich_markup_mode=None, help="The catalogue: list, show, check."
+        cls=GroupedHelp, no_args_is_help=True, rich_markup_mode=None, help="The catalogue: list, show, new, check."
     )
     group.command("list")(list_)
     group.command()(show)
+    group.command()(new)
     group.command()(check)
     app.add_typer(group, name="analyzers", rich_help_panel=MAINTAIN)

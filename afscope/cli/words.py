@@ -66,6 +66,10 @@ _EN = {
     "by": "by",
     "what": "what",
     "replicas": "replicas",
+    "captures_are": "{n} captures: ",
+    "captures": "captures",
+    "waited_for": "task-seconds waited",
+    "not_analyzed": "not analyzed",
 }
 _ZH = {
     "reached": "已连接",
@@ -133,6 +137,10 @@ _ZH = {
     "by": "执行者",
     "what": "内容",
     "replicas": "副本数",
+    "captures_are": "{n} 份采集：",
+    "captures": "采集数",
+    "waited_for": "任务·秒等待",
+    "not_analyzed": "未能分析",
 }
 WORDS = {"en": _EN, "zh": _ZH}
 

@@ -87,10 +87,38 @@ def shipped_folder() -> Path:
     return folder
 
 
-def _user_folders() -> Iterable[Path]:
+def new_analyzer(name: str, group: str, folder: Path | None = None) -> Path:
+    """Writes `NAME.sql`, an analyzer that runs and waits to be changed; returns its path.
+
+    `folder` is made if it is not there; by default it is the one that is always read. Raises AnalyzerError when the
+    name is no id, or taken by an analyzer or a file.
+    """
+    folder = folder or own_folder()
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise AnalyzerError(f"{name!r} is no id of an analyzer", "lower-case letters, digits and _, such as slow_tasks")
+    known = {file.header.id: file.path for file in Catalog.load((folder,) if folder.is_dir() else ()).analyzers}
+    if name in known:
+        raise AnalyzerError(f"id {name!r} is already taken by {known[name]}")
+    path = folder / f"{name}.sql"
+    text = (importlib.resources.files("afscope.engine") / "template.sql").read_text(encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text.replace("@id@", name).replace("@group@", group))
+    except OSError as error:
+        raise AnalyzerError(f"{path} cannot be written: {error.strerror}") from error
+    return path
+
+
+def own_folder() -> Path:
+    """The user's own analyzers, read by every command."""
     from platformdirs import user_config_path
 
-    yield user_config_path("afscope") / "analyzers"
+    return user_config_path("afscope") / "analyzers"
+
+
+def _user_folders() -> Iterable[Path]:
+    yield own_folder()
     yield from (Path(part) for part in os.environ.get("AFSCOPE_ANALYZERS", "").split(os.pathsep) if part)
 
 

@@ -208,6 +208,28 @@ def test_the_catalogue_lists_shows_and_checks(run: Run) -> None:
     assert "pool_exhausted" in run("analyzers", "list").out
 
 
+def test_a_new_analyzer_runs_as_it_is(run: Run, tmp_path: Path, shipped: dict[str, Path]) -> None:
+    folder = tmp_path / "own"
+    made = run("analyzers", "new", "slow_tasks", "--folder", folder)
+    assert made.code == 0
+    assert made.out.strip() == str(folder / "slow_tasks.sql")
+    assert run("analyzers", "check", folder).code == 0
+    path = folder / "slow_tasks.sql"
+    path.write_text(path.read_text().replace("longest_s = 3600", "longest_s = 1"))
+    found = json.loads(run("analyze", shipped["healthy"], "--analyzers", folder, "-o", "json").out)["findings"]
+    assert "slow_tasks" in {finding["cause"] for finding in found}
+
+
+@pytest.mark.parametrize("name", ["pool_exhausted", "Slow-Tasks", "taken"])
+def test_a_new_analyzer_takes_no_name_that_is_taken(run: Run, tmp_path: Path, name: str) -> None:
+    run("analyzers", "new", "taken", "--folder", tmp_path)
+    before = (tmp_path / "taken.sql").read_text()
+    told = run("analyzers", "new", name, "--folder", tmp_path)
+    assert told.code == 2
+    assert name in told.err
+    assert (tmp_path / "taken.sql").read_text() == before
+
+
 def test_a_broken_analyzer_is_named(run: Run, tmp_path: Path) -> None:
     (tmp_path / "odd.sql").write_text("SELECT 1\n")
     outcome = run("analyzers", "check", tmp_path)

@@ -16,6 +16,7 @@ COMMANDS: dict[str, list[str]] = {
     "simulate": ["simulate", "--set", "maxReplicaCount=2", "--draws", "3"],
     "gate": ["gate", "--set", "maxReplicaCount=9"],
     "diff": ["diff"],
+    "fleet": ["fleet analyze", "-j", "1"],
 }
 
 
@@ -48,7 +49,7 @@ def test_every_document_has_a_schema_and_is_tested() -> None:
 def test_documents_keep_to_their_schema(shipped: dict[str, Path], run: Run, name: str, sample: str) -> None:
     command, *options = COMMANDS[name]
     paths = [shipped[sample], shipped["healthy"]] if name == "diff" else [shipped[sample]]
-    document = json.loads(run(command, *paths, *options, "-o", "json").out)
+    document = json.loads(run(*command.split(), *paths, *options, "-o", "json").out)
     # a target's row is whatever is known of the ScaledObject
     for target in document.get("targets", []) if name == "analyze" else []:
         for key in set(target) - {"target"}:
