@@ -1,12 +1,13 @@
-"""Whether anything moved among the task instances that are not over: one number that the server makes, by index.
+"""Whether anything moved among the task instances that are not over, and what: one statement, by index.
 
-A poll that finds the number as it was reads nothing else of task_instance, so that a quiet DB pays for one statement
-that costs what KEDA's own does, and sends one row.
+A poll that finds that nothing moved reads nothing else of task_instance, so that a quiet DB pays for one statement
+that costs about what KEDA's own does.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from afscope.capture.airflow.session import Reader
+from afscope.capture.airflow.session import Reader, Row
 from afscope.capture.airflow.statements import Statements
 from afscope.model.clock import SECOND, Micros
 
@@ -14,63 +15,127 @@ from afscope.model.clock import SECOND, Micros
 _MOST_NONE = 5_000
 # They are counted anew this often; more than that are left to the statement that joins the live runs.
 _COUNT_EVERY: Micros = 300 * SECOND
+# Up to so many are named rather than summed, as long as some of them move: that costs a server the same.
+_FEW = 2_000
+# Polls in which nothing moved until they are summed again.
+_CALM = 3
 
-
-class Look(NamedTuple):
-    """How many there are, and the sum over them."""
-
-    opened: tuple[int, int]
-    none: tuple[int, int] | None
-    """Of those in state none; None when they were not looked at."""
+Token = tuple[Any, ...]
 
 
 class Moved(NamedTuple):
-    """Which of them may have changed."""
+    """Which task instances may have changed since the rows were read."""
 
     opened: bool
+    """Some of those in open states."""
     none: bool
+    """Some of those in state none."""
+    total: int | None = None
+    """How many are in open states; None if nobody counted."""
+    versions: tuple[Token, ...] | None = None
+    """ctid and xmin of all rows in open states that were written since, and maybe of older ones; None if not known."""
+    states: tuple[str, ...] | None = None
+    """The open states that somebody joined or left; None if not known."""
+    rows: tuple[Row, ...] | None = None
+    """Who is in which open state, in the order of `Statements.marks`; None if that was not asked for."""
+
+
+class _Look(NamedTuple):
+    """What is compared with the next look."""
+
+    opened: Any
+    none: Any
+    """None when they were not looked at."""
+    horizon: int | None = None
+    """Below this transaction all are over, so that this look saw what they wrote."""
 
 
 class Glance:
-    """Compares the sum over all open task instances with the sum of the last time that they were read.
+    """Compares all open task instances with what they were when they were last read.
 
-    PostgreSQL sums the transactions that wrote the rows (xmin), so it sees every write. Where rows have no versions, or
-    heartbeats write them all the time (Airflow 3), the sum is over state and key, which the index on state holds
-    (MySQL): it shows who joined, left or changed its state, and columns that moved without the state do not show.
+    PostgreSQL keeps in each row which transaction wrote it (xmin), and tells which of them were not over yet. So
+    it is asked for rows that were written by others, and for their number, which shows who left: every write is seen.
+    Where rows have no versions, or heartbeats write them all the time (Airflow 3), it is asked who is in which state,
+    or per state for a sum over their keys: that shows who joined, left or changed its state, and columns that moved
+    without the state do not show.
     """
 
     def __init__(self, statements: Statements, backend: str) -> None:
         self._statements = statements
         self._backend = backend
-        self._seen: Look | None = None
+        self._seen: _Look | None = None
+        self._looked: _Look | None = None
         self._with_none = False
         self._counted_at: Micros | None = None
+        self._calm = _CALM
+        self._size: int | None = None
 
     @property
     def sees_all(self) -> bool:
         """Whether nothing can change unseen by it."""
-        return self._with_none and self._statements.glance_sees_writes
+        return self._with_none and self._statements.row_versions
 
-    def look(self, reader: Reader, now: Micros) -> Look | None:
-        """What to `keep` once the rows are read; None where there is no server to spare. Raises CannotConnect."""
-        if self._backend == "sqlite":
-            return None
+    @property
+    def sees_none(self) -> bool:
+        """Whether it looks at those in state none; else nobody does but whoever reads them."""
+        return self._with_none
+
+    def look(self, reader: Reader, now: Micros) -> Moved:
+        """What has to be read; `keep` it once that was done. Raises CannotConnect."""
+        self._looked = None
+        if self._backend == "sqlite":  # a file, no server to spare
+            return Moved(True, True)
         if self._counted_at is None or not 0 <= now - self._counted_at < _COUNT_EVERY:
             self._with_none = reader.one(self._statements.none_up_to(_MOST_NONE + 1)) <= _MOST_NONE
             self._counted_at = now
-        row = reader.rows(self._statements.glance(with_none=self._with_none))[0]
-        # Sums are Decimals, or None over no rows.
-        opened, total, *rest = (int(value or 0) for value in row)
-        count, none = rest or (0, 0)
-        return Look((opened, total - none), (count - opened, none) if rest else None)
+        return self._at_versions(reader) if self._statements.row_versions else self._at_keys(reader)
 
-    def moved(self, looked: Look | None) -> Moved:
-        """What has to be read. Where nobody looked at those in state none, they may have moved with the others."""
-        if looked is None or self._seen is None:
+    def keep(self, *, calm: bool) -> None:
+        """The rows were read after the last look: what moved in between shows at the next. `calm`: nothing moved."""
+        self._seen = self._looked
+        self._calm = self._calm + 1 if calm else 0
+
+    def forget(self) -> None:
+        """What moved since the last look is not read yet: the next one cannot compare."""
+        self._seen = None
+
+    def _at_versions(self, reader: Reader) -> Moved:
+        before = self._seen
+        row = reader.rows(self._statements.versions(before and before.horizon, with_none=self._with_none))[0]
+        count, fresh, horizon, *none = row
+        written = frozenset(fresh or ())
+        idle = tuple(none[0]) if none else None
+        self._looked = _Look((count, written), idle, int(horizon))
+        if before is None or (idle is None) != (before.none is None):
             return Moved(True, True)
-        opened = looked.opened != self._seen.opened
-        return Moved(opened, opened if looked.none is None else looked.none != self._seen.none)
+        tokens = tuple(tuple(version.split(" ")) for version in written)
+        opened = count != before.opened[0] or not written <= before.opened[1]
+        return Moved(opened, opened if idle is None else idle != before.none, count, tokens)
 
-    def keep(self, looked: Look | None) -> None:
-        """The rows were read after this look: what moved in between shows at the next."""
-        self._seen = looked
+    def _at_keys(self, reader: Reader) -> Moved:
+        if self._calm < _CALM and self._size is not None and self._size <= _FEW:
+            rows = reader.rows(self._statements.named(_FEW + 1, with_none=self._with_none))
+            self._size = len(rows)
+            if len(rows) <= _FEW:
+                return self._named(rows)
+        asked = self._statements.digest(with_none=self._with_none)
+        sums = {state: (int(count), int(total)) for state, count, total in reader.rows(asked)}
+        self._size = sum(count for count, _ in sums.values())
+        return self._summed(sums)
+
+    def _named(self, rows: Sequence[Row]) -> Moved:
+        """Whether those in open states moved is not for us to say: whoever has the rows of before compares."""
+        before, at = self._seen, self._statements.marks.index("state")
+        idle = frozenset(tuple(row) for row in rows if not row[at]) if self._with_none else None
+        self._looked = _Look(None, idle)
+        none = self._with_none and (before is None or idle != before.none)
+        return Moved(True, none, rows=tuple(row for row in rows if row[at]))
+
+    def _summed(self, sums: dict[str | None, tuple[int, int]]) -> Moved:
+        before = self._seen
+        idle = sums.pop(None, (0, 0)) if self._with_none else None
+        self._looked = _Look(sums, idle)
+        if before is None or before.opened is None:
+            return Moved(True, self._with_none)
+        states = tuple(each for each in self._statements.open_states if sums.get(each) != before.opened.get(each))
+        return Moved(bool(states), bool(states) if idle is None else idle != before.none, states=states)

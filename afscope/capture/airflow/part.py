@@ -1,20 +1,30 @@
 """Half of the task instances that are not over: first what changed, then only those rows; or, of too many, a count."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from sys import intern
-from typing import Any
+from typing import Any, NamedTuple
 
 from afscope.capture.airflow.found import chunks
+from afscope.capture.airflow.glance import Moved, Token
+from afscope.capture.airflow.ids import position
 from afscope.capture.airflow.session import Reader, Row
 from afscope.capture.airflow.statements import Live, RunKey, Select, Statements, TaskKey
+from afscope.model.clock import SECOND, Micros
 
 # Back from counting to recording only well below the cap, so that a set around it does not flap.
 _BACK = 0.9
 # So many changes are read by key; more by reading all anew, which is one statement.
 _FEW = 100
+
+
+# How long after a change columns that come later are looked for: the id of the message, the process.
+_SETTLES: Micros = 20 * SECOND
+# More than these are read by reading all anew.
+_MOST_UNSETTLED = 300
+_UNKNOWN = Moved(True, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +35,29 @@ class Sight:
     """Rows that are new or may have changed."""
     same: frozenset[TaskKey] = frozenset()
     """Those that are there as they were."""
-    tokens: dict[tuple[Any, ...], TaskKey] = field(default_factory=dict)
+    tokens: dict[Token, TaskKey] = field(default_factory=dict)
     """What all of them are recognized by the next time."""
+
+
+class Ask(NamedTuple):
+    """How a part is looked at."""
+
+    now: Micros
+    refresh: bool = False
+    """All are looked at, whatever seems to have moved."""
+    settle: bool = False
+    """Rows that changed a while ago are read again, where columns can move unseen."""
+    moved: Moved = _UNKNOWN
+    """What a glance has seen."""
 
 
 class Part:
     """Task instances in open states, or those in state none of live runs.
 
     A table that is asked every two seconds must not be sent over every two seconds. PostgreSQL gives every version of
-    a row a place and a transaction (ctid, xmin), the two smallest columns there are; elsewhere the key and the columns
-    that move have to do, and all rows are read now and then in case another column moved.
+    a row a place and a transaction (ctid, xmin), the two smallest columns there are; elsewhere the key and the state
+    have to do. There a column that moves without the state does so soon after it (the message's id once the broker
+    took it, the process once it runs), so rows that changed are read again for a while, and all of them now and then.
     """
 
     def __init__(self, statements: Statements, limit: int, *, idle: bool) -> None:
@@ -42,20 +65,19 @@ class Part:
         self._statements, self._limit, self._idle = statements, limit, idle
         self._live: Collection[RunKey] = ()
         self._key_of = key_of(statements)
-        self._tokens: dict[tuple[Any, ...], TaskKey] = {}
+        self._tokens: dict[Token, TaskKey] = {}
         columns = statements.columns("task_instance")
+        self._state, self._message = columns.index("state"), position(columns, "external_executor_id")
         marks = [columns.index(name) for name in statements.marks]
-        self._token_of: Callable[[Row], tuple[Any, ...]] = (
-            itemgetter(len(columns), len(columns) + 1) if statements.row_versions else itemgetter(*marks)
-        )
+        at = [len(columns), len(columns) + 1] if statements.row_versions else marks
+        self._token_of: Callable[[Row], Token] = itemgetter(*at)
+        self._key_in_marks = [statements.marks.index(name) for name in statements.task_key]
+        self._unsettled: dict[TaskKey, Micros] = {}
         self.counted: Counter[tuple[Any, ...]] | None = Counter()
         """state, queue, pool, executor: how many, while they are only counted; None while they are rows."""
 
-    def read(self, reader: Reader, live: Collection[RunKey], *, refresh: bool, brief: bool = False) -> Sight | None:
+    def read(self, reader: Reader, live: Collection[RunKey], ask: Ask) -> Sight | None:
         """Looks; None when there are too many, and then `counted` says how many.
-
-        `refresh` reads all rows; `brief` looks only for those that joined, left or changed their state, where an index
-        has that.
 
         It begins by counting: nobody wants to learn from a million rows that they are too many.
         """
@@ -65,19 +87,68 @@ class Part:
             if counted.total() > _BACK * self._limit:
                 self.counted = counted
                 return None
-        sight = self._all(reader) if refresh or self.counted is not None else self._changed(reader, brief=brief)
+        refresh = (ask.refresh and not self._statements.row_versions) or self.counted is not None
+        sight = self._all(reader) if refresh else self._some(reader, ask)
         if len(sight.tokens) > self._limit:
             self._tokens, self.counted = {}, self._count(reader)
             return None
         self.counted = None
         return sight
 
-    def keep(self, sight: Sight) -> None:
+    def keep(self, sight: Sight, now: Micros) -> None:
         """What was seen is written, and need not be read again."""
-        self._tokens = sight.tokens
+        before, self._tokens = self._tokens, sight.tokens
+        if self._statements.row_versions:
+            return
+        there = frozenset(self._tokens.values())
+        self._unsettled = {k: at for k, at in self._unsettled.items() if k in there and 0 <= now - at <= _SETTLES}
+        for row in sight.rows:
+            waits = row[self._state] == "queued" and self._message is not None and row[self._message] is None
+            if waits or self._token_of(row) not in before:
+                self._unsettled[self._key_of(row)] = now
 
-    def _changed(self, reader: Reader, *, brief: bool) -> Sight:
-        tokens = self._briefly(reader) if brief else [tuple(row) for row in self._rows(reader, marks=True)]
+    def _some(self, reader: Reader, ask: Ask) -> Sight:
+        """What changed, by the cheapest way to know."""
+        moved = ask.moved
+        if self._idle or ask.refresh:
+            return self._changed(reader, self._marked(reader))
+        if moved.versions is not None:
+            sight = self._written(reader, moved.versions, moved.total)
+            return sight or self._changed(reader, self._marked(reader))
+        if moved.rows is not None or moved.states is not None:
+            sight = self._changed(reader, self._named(reader, moved))
+            return self._settled(reader, sight) if ask.settle else sight
+        return self._changed(reader, self._marked(reader))
+
+    def _marked(self, reader: Reader) -> list[Token]:
+        return [tuple(row) for row in self._rows(reader, marks=True)]
+
+    def _written(self, reader: Reader, versions: Sequence[Token], count: int | None) -> Sight | None:
+        """Only what was written; None when somebody left, or moved on meanwhile: that takes all the versions."""
+        new = [token for token in versions if token not in self._tokens]
+        if len(new) > max(_FEW, len(self._tokens) // 3):
+            return None
+        rows = [row for some in chunks(new) for row in self._fetch(reader, some)]
+        now = self._recognized(rows)
+        changed = frozenset(now.values())
+        same = {token: key for token, key in self._tokens.items() if key not in changed}
+        if now.keys() != frozenset(new) or len(same) + len(now) != count:
+            return None
+        return Sight(rows, frozenset(same.values()), now | same)
+
+    def _named(self, reader: Reader, moved: Moved) -> list[Token]:
+        """As marks; of those whose state is as it was, the marks that were seen the last time."""
+        width, at = self._statements.brief, self._statements.marks.index("state")
+        before = {token[:width]: token for token in self._tokens}
+        rows: Iterable[Row] = moved.rows or ()
+        unmoved: list[Token] = []
+        if moved.rows is None:
+            states = moved.states or ()
+            rows = reader.rows(self._statements.open_briefly(states, self._limit + 1)) if states else ()
+            unmoved = [token for token in self._tokens if token[at] not in states]
+        return [*unmoved, *(before.get(row, row) for row in map(tuple, rows))]
+
+    def _changed(self, reader: Reader, tokens: list[Token]) -> Sight:
         same = {token: self._tokens[token] for token in tokens if token in self._tokens}
         new = [token for token in tokens if token not in self._tokens]
         if len(new) > max(_FEW, len(tokens) // 3):
@@ -86,19 +157,26 @@ class Part:
         now = self._recognized(rows)
         return Sight(rows, frozenset(same.values()).difference(now.values()), now | same)
 
-    def _briefly(self, reader: Reader) -> list[tuple[Any, ...]]:
-        """As marks; of those whose state is as it was, the marks that were seen the last time."""
-        width = self._statements.brief
-        before = {token[:width]: token for token in self._tokens}
-        rows = map(tuple, reader.rows(self._statements.open_briefly(self._limit + 1)))
-        return [before.get(row, row) for row in rows]
+    def _settled(self, reader: Reader, sight: Sight) -> Sight:
+        """With those that changed lately, in case that a column came later."""
+        again = [key for key in self._unsettled if key in sight.same]
+        if len(again) > _MOST_UNSETTLED:
+            return self._changed(reader, self._marked(reader))
+        rows = [row for some in chunks(again) for row in reader.rows(self._statements.tasks(some))]
+        now, read = self._recognized(rows), frozenset(again)
+        same = {token: key for token, key in sight.tokens.items() if key not in read}
+        return Sight([*sight.rows, *rows], sight.same - read, now | same)
 
     def _all(self, reader: Reader) -> Sight:
         rows = list(self._rows(reader, marks=False))
         return Sight(rows, tokens=self._recognized(rows))
 
-    def _recognized(self, rows: Sequence[Row]) -> dict[tuple[Any, ...], TaskKey]:
-        return {self._token_of(row): self._key_of(row) for row in rows}
+    def _recognized(self, rows: Sequence[Row]) -> dict[Token, TaskKey]:
+        """Of those that are still in this part; some were read by key, a moment after they were seen in it."""
+        return {self._token_of(row): self._key_of(row) for row in rows if self._belongs(row[self._state])}
+
+    def _belongs(self, state: str | None) -> bool:
+        return not state if self._idle else state in self._statements.open_states
 
     def _rows(self, reader: Reader, *, marks: bool) -> Iterator[Row]:
         most = self._limit + 1
@@ -108,10 +186,12 @@ class Part:
         ):
             yield from reader.rows(statement)
 
-    def _fetch(self, reader: Reader, tokens: list[tuple[Any, ...]]) -> Sequence[Row]:
+    def _fetch(self, reader: Reader, tokens: list[Token]) -> Sequence[Row]:
         if self._statements.row_versions:
             return reader.rows(self._statements.tasks_at([place for place, _ in tokens]))
-        return reader.rows(self._statements.tasks([self._key_of(token) for token in tokens]))
+        if self._statements.with_ids:
+            return reader.rows(self._statements.by_id("task_instance", [token[0] for token in tokens]))
+        return reader.rows(self._statements.tasks([tuple(token[at] for at in self._key_in_marks) for token in tokens]))
 
     def _count(self, reader: Reader) -> Counter[tuple[Any, ...]]:
         counted: Counter[tuple[Any, ...]] = Counter()

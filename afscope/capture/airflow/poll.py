@@ -7,6 +7,7 @@ from afscope.capture.airflow.attempts import EndedAttempts
 from afscope.capture.airflow.found import Found
 from afscope.capture.airflow.glance import Glance, Moved
 from afscope.capture.airflow.options import PollOptions
+from afscope.capture.airflow.part import Ask
 from afscope.capture.airflow.runs import Runs
 from afscope.capture.airflow.schema import HISTORY, Schema
 from afscope.capture.airflow.session import Reader
@@ -93,16 +94,20 @@ class Poll:
             found.tables["alembic_version"] = [{"version_num": self.schema.head}]
             self._told = True
         self._each(self._whole, self._options.whole_every_s, reader, found, now)
-        looked = self._glance.look(reader, now) if self._tasks is not None and not self.too_many else None
-        moved, in_time = self._glance.moved(looked), self._due("runs", self._options.live_every_s, now)
+        moved = Moved(True, True)
+        glances = self._tasks is not None and not self.too_many
+        if glances:
+            moved = self._glance.look(reader, now)
+        in_time = self._due("runs", self._options.live_every_s, now)
         with_none = in_time or moved.none
-        self._glance.keep(None)  # a poll that fails from here on is made up for by the next
+        self._glance.forget()  # a poll that fails from here on is made up for by the next
         if self._runs is not None and with_none:
             runs_moved = self._read_runs(self._runs, reader, found, now, in_time=in_time)
             moved = moved._replace(none=moved.none or runs_moved)  # which of them count depends on the live runs
         if self._tasks is not None:
-            self._read_tasks(self._tasks, reader, found, now, moved)
-            self._glance.keep(looked)
+            calm = not self._read_tasks(self._tasks, reader, found, now, moved, in_time=in_time)
+            if glances:
+                self._glance.keep(calm=calm)
         if with_none:
             self._due.done("runs", now)
         self._each(self._live, self._options.live_every_s, reader, found, now)
@@ -114,17 +119,18 @@ class Poll:
             self._dags.read_some(reader, found, now, {dag_id for dag_id, _ in runs.live})
         return moved
 
-    def _read_tasks(self, tasks: Tasks, reader: Reader, found: Found, now: Micros, moved: Moved) -> None:
-        """Reads them if they moved, and now and then in case that a glance missed it."""
-        options = self._options
-        every_s = options.quiet_every_s if self._glance.sees_all else options.live_every_s
+    def _read_tasks(
+        self, tasks: Tasks, reader: Reader, found: Found, now: Micros, moved: Moved, *, in_time: bool
+    ) -> bool:
+        """Reads what moved, and now and then all, in case that a glance missed it; whether anything was written."""
         live = self._runs.live if self._runs is not None else frozenset[RunKey]()
         ended = self._runs.take_ended() if self._runs is not None else ()
-        in_time = self._due("tasks", every_s, now)
-        if in_time or any(moved) or ended or tasks.waiting:
-            tasks.read(reader, found, now, live, ended, with_idle=in_time or moved.none, brief=not in_time)
-        if in_time:
-            self._due.done("tasks", now)
+        stale, settle = tasks.stale(now), in_time and not self._glance.sees_all
+        if not (any(moved[:2]) or stale or settle or ended or tasks.waiting):
+            return False
+        ask = Ask(now, refresh=stale, settle=settle, moved=moved)
+        with_idle = stale or moved.none or (in_time and not self._glance.sees_none)
+        return tasks.read(reader, found, now, live, ended, ask, with_idle=with_idle)
 
     def _each(self, steps: dict[str, Step], every_s: float, reader: Reader, found: Found, now: Micros) -> None:
         for table, step in steps.items():

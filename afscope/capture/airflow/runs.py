@@ -37,9 +37,7 @@ class Runs:
         """One look; whether a run began, ended or changed its state. Remembers only what it also puts into `found`."""
         if self._new.last is None:
             self._new.start(reader, self._statements)
-        live: dict[Any, Row] = {}
-        for state in reversed(LIVE_STATES):  # a run that starts in between is seen twice rather than never
-            live.update((row[self._id], row) for row in reader.rows(self._statements.live_runs(state, self._limit)))
+        live = {row[self._id]: row for row in reader.rows(self._statements.live_runs(self._limit))}
         new, remember = self._new.read(reader, self._statements, now)
         newcomers = {row[self._id]: row for row in new}
         ended = [row for number, row in newcomers.items() if number not in live]

@@ -45,6 +45,9 @@ class Schema:
     row_versions: bool = False
     """Whether task_instance has ctid and xmin, which together change with every write: PostgreSQL, and no view."""
 
+    collations: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """MariaDB: charset and collation of the columns of task_instance's key that are text."""
+
     @property
     def version(self) -> Version:
         """The Airflow that this is, by its head, else by its columns."""
@@ -84,7 +87,8 @@ def read_schema(reader: Reader) -> Schema:
         raise NotGranted("the role may read neither task_instance nor dag_run", GRANTS)
     head = reader.one(select(reader, "alembic_version", ("version_num",))) if "alembic_version" in columns else None
     tasks = found["task_instance"] or {}
-    return Schema(head or "", columns, unreadable, all(tasks.get(name, False) for name in ("ctid", "xmin")))
+    versions = all(tasks.get(name, False) for name in ("ctid", "xmin"))
+    return Schema(head or "", columns, unreadable, versions, _collations(reader) if reader.backend == "mysql" else {})
 
 
 def _state(name: str, has: dict[str, bool] | None) -> SourceState:
@@ -130,6 +134,11 @@ _MYSQL_COLUMNS = sa.text(
     "SELECT table_name, column_name, privileges FROM information_schema.columns"
     " WHERE table_schema = CASE WHEN :schema = '' THEN DATABASE() ELSE :schema END AND table_name IN :names"
 ).bindparams(sa.bindparam("names", expanding=True))
+_COLLATIONS = sa.text(
+    "SELECT column_name, character_set_name, collation_name FROM information_schema.columns"
+    " WHERE table_schema = CASE WHEN :schema = '' THEN DATABASE() ELSE :schema END AND table_name = 'task_instance'"
+    " AND column_name IN ('dag_id', 'run_id', 'task_id') AND VERSION() LIKE '%MariaDB%'"
+)
 _SQLITE_COLUMNS = sa.text("SELECT name FROM pragma_table_info(:name)")
 
 
@@ -156,6 +165,11 @@ def _mysql(reader: Reader) -> _Found:
     for name in WANTED:
         _ask(reader, name, found)
     return found
+
+
+def _collations(reader: Reader) -> dict[str, tuple[str, str]]:
+    rows = reader.rows(_COLLATIONS.bindparams(schema=reader.schema))
+    return {name: (charset, collation) for name, charset, collation in rows if charset and collation}
 
 
 def _ask(reader: Reader, name: str, found: _Found) -> None:

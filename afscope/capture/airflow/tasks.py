@@ -8,7 +8,7 @@ from afscope.capture.airflow.attempts import EndedAttempts
 from afscope.capture.airflow.changes import STALE, Print, Prints
 from afscope.capture.airflow.found import Found, chunks
 from afscope.capture.airflow.ids import position
-from afscope.capture.airflow.part import Part, Sight, key_of
+from afscope.capture.airflow.part import Ask, Part, Sight, key_of
 from afscope.capture.airflow.session import Reader, Row
 from afscope.capture.airflow.statements import GROUP, OPEN_STATES, TASK_KEY, RunKey, Statements, TaskKey
 from afscope.model.clock import SECOND, Micros
@@ -90,46 +90,46 @@ class Tasks:
         """Whether runs are still to be read whole."""
         return bool(self._whole)
 
+    def stale(self, now: Micros) -> bool:
+        """Whether it is time to read all anew, whatever seems to have moved."""
+        return not 0 <= now - (self._refreshed_at or 0) < self._every
+
     def read(
-        self, reader: Reader, found: Found, now: Micros, live: Collection[RunKey], ended: Iterable[RunKey],
-        *, with_idle: bool, brief: bool = False,
-    ) -> None:  # fmt: skip
-        """One poll; nothing is remembered unless it all worked, but for the runs that ended.
+        self, reader: Reader, found: Found, now: Micros, live: Collection[RunKey], ended: Iterable[RunKey], ask: Ask,
+        *, with_idle: bool,
+    ) -> bool:  # fmt: skip
+        """One poll; whether anything was written. Nothing is remembered unless it all worked, but the runs that ended.
 
         `live` runs are read whole by the first poll, `ended` ones by this: a task instance that came and went between
-        two polls is still there. `with_idle`: those in state none are due. `brief`: columns that moved without
-        the state can wait.
+        two polls is still there. `with_idle`: those in state none are due.
         """
         self._whole.update(dict.fromkeys(live if self._read_at is None else ()))
         self._whole.update(dict.fromkeys(ended))
         whole = list(self._whole)[:_RUNS_AT_ONCE]
         self._huge = False
-        brief = brief and bool(self._statements.brief)
-        idle_read = with_idle and self._idle is not None
-        refresh = not 0 <= now - (self._refreshed_at or 0) < self._every and not self._statements.row_versions
-        seen = self._look(reader, whole, live, idle_read=idle_read, refresh=refresh, brief=brief)
+        seen = self._look(reader, whole, live, ask, with_idle=with_idle)
         write, known = self._compare(seen.rows, now)
         before = self._unseen_attempts(reader, write, known)
         self._write(found, write, before)
         found.lost(_TABLE, TASK_KEY, seen.gone)
         found.read += len(seen.rows)
-        self._remember(known, seen, live)
+        self._remember(known, seen, live, now)
         for run in whole:
             del self._whole[run]
             if run not in live:
                 self._done.pop(run, None)
         self._read_at = now
-        self._refreshed_at = now if refresh and idle_read else self._refreshed_at
+        self._refreshed_at = now if ask.refresh and with_idle else self._refreshed_at
         self._count(found)
+        return bool(write or seen.gone)
 
     # Reading
 
     def _look(
-        self, reader: Reader, whole: list[RunKey], live: Collection[RunKey], *, idle_read: bool, refresh: bool,
-        brief: bool,
-    ) -> _Seen:  # fmt: skip
-        opened = self._open.read(reader, live, refresh=refresh, brief=brief)
-        idle = self._idle.read(reader, live, refresh=refresh) if self._idle is not None and idle_read else None
+        self, reader: Reader, whole: list[RunKey], live: Collection[RunKey], ask: Ask, *, with_idle: bool
+    ) -> _Seen:
+        opened = self._open.read(reader, live, ask)
+        idle = self._idle.read(reader, live, ask) if self._idle is not None and with_idle else None
         rows = self._keyed(row for sight in (opened, idle) if sight is not None for row in sight.rows)
         same = {key for sight in (opened, idle) if sight is not None for key in sight.same}
         complete: set[RunKey] = set()
@@ -204,11 +204,11 @@ class Tasks:
         width = len(self._columns)
         found.add(_TABLE, self._columns, (row[:width] for row in write.values()))
 
-    def _remember(self, known: dict[TaskKey, Known], seen: _Seen, live: Collection[RunKey]) -> None:
+    def _remember(self, known: dict[TaskKey, Known], seen: _Seen, live: Collection[RunKey], now: Micros) -> None:
         """Of those in state none only the ones of live runs are followed: on old DBs the others pile up."""
         for part, sight in ((self._open, seen.opened), (self._idle, seen.idle)):
             if part is not None and sight is not None:
-                part.keep(sight)
+                part.keep(sight, now)
         read = {*known, *seen.left}
         kept = {key: old for key, old in self._known.items() if key not in read and self._recorded(old.group[0])}
         in_live_run = None if seen.idle is None else {*seen.idle.tokens.values()}
