@@ -6,7 +6,9 @@ result owns the connection.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,6 +55,7 @@ class Session:
         of WALs, and nothing is copied.
         """
         self._copy_rows, self._capture, self._stop = -1 if growing else copy_rows, capture, stop
+        self._here = threading.local()
         self._connection = duckdb.connect(":memory:")
         self._connection.execute("SET TimeZone = 'UTC'")
         # A page of a long table reads one row group: without this it would read the footers of all files first.
@@ -77,7 +80,7 @@ class Session:
         """
         cursor = self._cursor()
         try:
-            with (stop or self._stop or Stop()).by(cursor.interrupt) as called_off:
+            with (stop or self._asked_here() or self._stop or Stop()).by(cursor.interrupt) as called_off:
                 if called_off.asked:  # an interrupt before the query begins would be lost
                     raise QueryError("called off")
                 cursor.execute(sql, dict(params or {}))
@@ -88,6 +91,19 @@ class Session:
         finally:
             cursor.close()
         return Result(tuple(d[0] for d in description), tuple(str(d[1]) for d in description), rows)
+
+    @contextmanager
+    def under(self, stop: Stop) -> Iterator[None]:
+        """Within, `stop` calls off every question of this thread that has none of its own."""
+        before, self._here.stop = self._asked_here(), stop
+        try:
+            yield
+        finally:
+            self._here.stop = before
+
+    def _asked_here(self) -> Stop | None:
+        found: Stop | None = getattr(self._here, "stop", None)
+        return found
 
     def _cursor(self) -> "duckdb.DuckDBPyConnection":
         try:
@@ -143,12 +159,20 @@ class Session:
         except duckdb.Error as error:
             raise QueryError(_first_line(error)) from error
 
-    def arrow(self, sql: str, stop: Stop | None = None) -> "pa.Table":
+    def parameters(self, sql: str) -> frozenset[str]:
+        """Names of the parameters of what is asked, without their $. Raises QueryError when it does not parse."""
+        try:
+            statements = self._connection.extract_statements(sql)
+        except duckdb.Error as error:
+            raise QueryError(_first_line(error)) from error
+        return frozenset(name for statement in statements for name in statement.named_parameters)
+
+    def arrow(self, sql: str, params: Mapping[str, Any] | None = None, stop: Stop | None = None) -> "pa.Table":
         """The result of one SELECT as an Arrow table. Raises QueryError."""
         cursor = self._cursor()
         try:
             with (stop or Stop()).by(cursor.interrupt):
-                return cursor.sql(sql).to_arrow_table()
+                return cursor.sql(sql, params=dict(params or {})).to_arrow_table()
         except duckdb.Error as error:
             raise QueryError(_first_line(error)) from error
         finally:

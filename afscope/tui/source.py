@@ -75,15 +75,23 @@ class Looking(Protocol):
         """The tables of the capture."""
         ...
 
+    def damage(self) -> tuple[str, ...]:
+        """What could not be read and was left out, one sentence each; empty where all was whole."""
+        ...
+
+    def left_out(self) -> tuple[str, ...]:
+        """What an import could not read: "file:line: why"."""
+        ...
+
     def costs(self, start: Micros, end: Micros, stop: Stop | None = None) -> Chart:
         """The recorder's own cost."""
         ...
 
-    def query(self, sql: str, stop: Stop | None = None) -> Answer:
-        """A query of the user."""
+    def query(self, sql: str, span: tuple[Micros, Micros] | None = None, stop: Stop | None = None) -> Answer:
+        """A query of the user; $from and $to are the ends of `span`, else of the capture."""
         ...
 
-    def export(self, sql: str, out: Path, stop: Stop | None = None) -> int:
+    def export(self, sql: str, out: Path, span: tuple[Micros, Micros] | None = None, stop: Stop | None = None) -> int:
         """Its whole result, to a file."""
         ...
 

@@ -231,13 +231,19 @@ class NoLook:
     def sources(self) -> list[SourceLine]:
         return []
 
+    def damage(self) -> tuple[str, ...]:
+        return ()
+
+    def left_out(self) -> tuple[str, ...]:
+        return ()
+
     def costs(self, start: int, end: int, stop: Stop | None = None) -> Chart:
         return Chart("", start, end, (), (), (), (), ())
 
-    def query(self, sql: str, stop: Stop | None = None) -> Answer:
+    def query(self, sql: str, span: tuple[int, int] | None = None, stop: Stop | None = None) -> Answer:
         return Answer((), (), cut=False)
 
-    def export(self, sql: str, out: Path, stop: Stop | None = None) -> int:
+    def export(self, sql: str, out: Path, span: tuple[int, int] | None = None, stop: Stop | None = None) -> int:
         return 0
 
     def cut(self, out: Path, start: int, end: int) -> int:

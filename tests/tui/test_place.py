@@ -226,7 +226,7 @@ async def test_a_click_on_a_tab_opens_its_screen(start: Start) -> None:
 
 async def test_hostile_rows_stay_text_on_every_screen(start: Start) -> None:
     class Hostile(NoLook):
-        def query(self, sql: str, stop: Stop | None = None) -> Answer:
+        def query(self, sql: str, span: tuple[int, int] | None = None, stop: Stop | None = None) -> Answer:
             return Answer((BAD,), ((BAD,),), cut=False)
 
     case = Case()
