@@ -80,7 +80,7 @@ class Growing:
         capture.adopt(before, self._counted(tails, sealed))
         self._see(new)
         capture.ended_at = max(manifest.ended_at, self._seen_at)
-        self.session.grow(capture, tails, changed)
+        self.session.grow(capture, new, changed)
         self.capture = capture
         touched = changed | {name for tables in new.values() for name in tables}
         if not self._quick or not _QUICK_TABLES.isdisjoint(touched):

@@ -40,6 +40,10 @@ class Look(Browser):
         self.capture = capture
         self._analyzed = analyzed
 
+    def known_end(self) -> Micros:
+        """The end of the capture."""
+        return self.capture.ended_at
+
     def wait_groups(
         self, by: str, target: str, start: Micros, end: Micros, stop: Stop | None = None
     ) -> list[WaitGroup]:

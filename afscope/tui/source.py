@@ -29,6 +29,10 @@ class Looking(Protocol):
         """How many rows an Ask has."""
         ...
 
+    def longer(self, listing: Listing, stop: Stop | None = None) -> Listing:
+        """The same rows, and those that came since."""
+        ...
+
     def lines(self, listing: Listing, first: int, count: int, stop: Stop | None = None) -> list[Line]:
         """Some rows."""
         ...

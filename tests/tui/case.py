@@ -197,6 +197,9 @@ class NoLook:
     def listing(self, ask: Ask, stop: Stop | None = None) -> Listing:
         return Listing(ask, ("text",), 0, 1, (), ())
 
+    def longer(self, listing: Listing, stop: Stop | None = None) -> Listing:
+        return listing
+
     def lines(self, listing: Listing, first: int, count: int, stop: Stop | None = None) -> list[Line]:
         return []
 
