@@ -6,6 +6,7 @@ stdout; both ends are this module.
 """
 
 import contextlib
+import importlib
 import os
 import pickle
 import select
@@ -18,6 +19,7 @@ from typing import Any, BinaryIO
 
 from afscope import errors
 from afscope.engine.investigation import Investigation
+from afscope.engine.look import Stretch
 from afscope.errors import AfscopeError, QueryError
 from afscope.model.browse import Answer
 from afscope.model.finding import Analysis
@@ -69,14 +71,20 @@ class Apart:
         found: list[dict[str, Any]] = self._ask("facts", (name, dict(params)), stop)
         return found
 
-    def query(self, sql: str, stop: Stop | None = None) -> Answer:
+    def query(self, sql: str, span: Stretch | None = None, stop: Stop | None = None) -> Answer:
         """A query of the user over capture and facts."""
-        found: Answer = self._ask("query", (sql,), stop)
+        found: Answer = self._ask("query", (sql, span), stop)
         return found
 
-    def export(self, sql: str, out: Path, stop: Stop | None = None) -> int:
+    def export(self, sql: str, out: Path, span: Stretch | None = None, stop: Stop | None = None) -> int:
         """Its whole result, to a file."""
-        return int(self._ask("export", (sql, out), stop))
+        return int(self._ask("export", (sql, out, span), stop))
+
+    def call(self, module: str, function: str, given: tuple[Any, ...], stop: Stop) -> Any:
+        """What a function of a module of ours says of the analysis, in its process: it gets the investigation, what
+        is given, and a Stop. Raises what it raises, as far as that is ours.
+        """
+        return self._ask("call", (module, function, given), stop)
 
     def _ask(self, what: str, given: tuple[Any, ...], stop: Stop | None = None) -> Any:
         into, out = self._process.stdin, self._process.stdout
@@ -139,10 +147,13 @@ class _Server:
     def _look(self, what: str, given: tuple[Any, ...], stop: Stop) -> Any:
         if self._case is None:
             raise QueryError("there is no analysis yet")
+        if what == "call":
+            module, function, rest = given
+            return getattr(importlib.import_module(module), function)(self._case, *rest, stop)
         look = self._case.look
         answers: dict[str, Callable[..., Any]] = {"facts": look.facts, "query": look.query, "export": look.export}
         asked = answers[what]
-        return asked(*given, stop)
+        return asked(*given, stop=stop)
 
 
 def queues(case: Investigation) -> dict[str, list[str]]:

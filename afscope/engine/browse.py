@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import cache
 from importlib import resources
 
+import msgspec
+
 from afscope.engine.session import Session, quoted
 from afscope.model.browse import Ask, Line, Listing
 from afscope.model.clock import Micros, from_datetime, to_datetime
@@ -17,6 +19,7 @@ from afscope.model.stop import Stop
 
 STRETCHES = 2048
 """Into so many stretches of equal length the asked time is cut."""
+NO_END: Micros = 2**62
 STREAMS = {
     "events": "events", "tasks": "task_instances", "runs": "dag_runs", "audit": "db_log", "logs": "log_lines",
     "polls": "polls",
@@ -49,20 +52,42 @@ class Browser:
 
     def listing(self, ask: Ask, stop: Stop | None = None) -> Listing:
         """Counts. Raises QueryError, also when it was stopped."""
-        width = max(1, -(-(ask.end - ask.start + 1) // STRETCHES))
-        found = self._session.run(
-            f"""{self._source(ask.view, ask.start, ask.end + 1)}
+        with self._session.steady() as grown:
+            end = min(ask.end, max(ask.start, self.known_end()))
+            width = max(1, -(-(end - ask.start + 1) // STRETCHES))
+            counts = self._counts(ask, width, self._source(ask.view, ask.start, ask.end + 1), stop)
+        return _listed(ask, self._columns(ask.view)[1:-1], width, counts, grown)
+
+    def longer(self, listing: Listing, stop: Stop | None = None) -> Listing:
+        """The same rows and those that came since: only these are counted, where they are at hand."""
+        ask, table = listing.ask, STREAMS[listing.ask.view]
+        with self._session.steady() as grown:
+            new = "" if ask.view in _WHOLE else self._session.since(table, listing.grown)
+            if not new or len(listing.starts) > 2 * STRETCHES:
+                return self.listing(ask, stop)
+            added = self._counts(ask, listing.width, f"WITH {quoted(table)} AS ({new})", stop)
+        if not added:
+            return msgspec.structs.replace(listing, grown=grown)
+        ends = [*listing.before[1:], listing.total]
+        counts = {start: end - first for start, first, end in zip(listing.starts, listing.before, ends, strict=False)}
+        for start, count in added.items():
+            counts[start] = counts.get(start, 0) + count
+        return _listed(ask, listing.columns, listing.width, counts, grown)
+
+    def known_end(self) -> Micros:
+        """How far rows reach, about: the length of stretches hangs on it, nothing else."""
+        return NO_END
+
+    def _counts(self, ask: Ask, width: Micros, source: str, stop: Stop | None) -> dict[Micros, int]:
+        """How many rows of `source` (what stands before the query) lie in each stretch, by its start."""
+        rows = self._session.run(
+            f"""{source}
             SELECT (epoch_us(ts) - $origin) // $width AS stretch, count(*) FROM ({view(ask.view)})
-            WHERE {self._where(ask)} GROUP BY stretch ORDER BY stretch""",
+            WHERE {self._where(ask)} GROUP BY stretch""",
             {"origin": ask.start, "width": width, **_bounds(ask.start, ask.end + 1, ask)},
             stop,
-        )
-        starts, before, total = [], [], 0
-        for stretch, count in found.rows:
-            starts.append(ask.start + stretch * width)
-            before.append(total)
-            total += count
-        return Listing(ask, self._columns(ask.view)[1:-1], total, width, tuple(starts), tuple(before))
+        ).rows
+        return {ask.start + stretch * width: count for stretch, count in rows}
 
     def lines(self, listing: Listing, first: int, count: int, stop: Stop | None = None) -> list[Line]:
         """Rows `first` to `first + count` (not included), fewer at the end."""
@@ -153,6 +178,15 @@ class Browser:
         """Whether any column of a view holds a text."""
         columns = ", ".join(f"CAST({quoted(column)} AS VARCHAR)" for column in self._columns(name)[1:])
         return f"contains(lower(concat_ws(' ', {columns})), {parameter})"
+
+
+def _listed(ask: Ask, columns: tuple[str, ...], width: Micros, counts: dict[Micros, int], grown: int) -> Listing:
+    """From counts by the start of their stretch."""
+    starts, before, total = tuple(sorted(counts)), [], 0
+    for start in starts:
+        before.append(total)
+        total += counts[start]
+    return Listing(ask, columns, total, width, starts, tuple(before), grown)
 
 
 def _bounds(start: Micros, end: Micros, ask: Ask) -> dict[str, object]:

@@ -16,7 +16,7 @@ from afscope.engine import evidence_rows
 from afscope.engine.apart import Apart
 from afscope.engine.browse import naive
 from afscope.engine.catalog import Catalog
-from afscope.engine.look import Look
+from afscope.engine.look import Look, Stretch
 from afscope.engine.preview import Preview
 from afscope.engine.session import Session
 from afscope.model.browse import Answer
@@ -80,7 +80,7 @@ class Growing:
         capture.adopt(before, self._counted(tails, sealed))
         self._see(new)
         capture.ended_at = max(manifest.ended_at, self._seen_at)
-        self.session.grow(capture, tails, changed)
+        self.session.grow(capture, new, changed)
         self.capture = capture
         touched = changed | {name for tables in new.values() for name in tables}
         if not self._quick or not _QUICK_TABLES.isdisjoint(touched):
@@ -116,6 +116,11 @@ class Growing:
         ).rows:
             lanes[target]["metric"].append(Step(from_datetime(at), workers))
         return {target: tuple(Lane(name, _tidy(steps)) for name, steps in of.items()) for target, of in lanes.items()}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What could not be followed and was left out."""
+        return tuple(self._follower.warnings)
 
     @property
     def quick(self) -> Mapping[str, tuple[Lane, ...]]:
@@ -158,6 +163,11 @@ class LiveCase:
         """Frees the analysis; the rows go on."""
         if self._analyzed is not None:
             self._analyzed.close()
+
+    @property
+    def analyzed(self) -> Apart | None:
+        """The last analysis, in its process; None before the first."""
+        return self._analyzed
 
     def refreshed(self) -> tuple[Analysis, tuple[Chart, ...]]:
         """Analysis and charts over all rows that are there by now: conclusions are old, the rest is new."""
@@ -226,17 +236,25 @@ class LiveLook(Look):
     def capture(self, capture: Capture) -> None:
         """What the growing capture says counts."""
 
+    def damage(self) -> tuple[str, ...]:
+        """Of what is sealed, and of what was followed."""
+        return tuple(dict.fromkeys((*super().damage(), *self._growing.warnings)))
+
     def facts(self, name: str, params: Mapping[str, Any], stop: Stop | None) -> list[dict[str, Any]]:
         """From the analysis."""
         return [] if self._facts_of is None else self._facts_of.facts(name, params, stop)
 
-    def query(self, sql: str, stop: Stop | None = None) -> Answer:
+    def query(self, sql: str, span: Stretch | None = None, stop: Stop | None = None) -> Answer:
         """Facts are as old as the analysis, so a query that may join them sees the rows of then."""
-        return super().query(sql, stop) if self._facts_of is None else self._facts_of.query(sql, stop)
+        if self._facts_of is None:
+            return super().query(sql, span, stop)
+        return self._facts_of.query(sql, span, stop)
 
-    def export(self, sql: str, out: Path, stop: Stop | None = None) -> int:
+    def export(self, sql: str, out: Path, span: Stretch | None = None, stop: Stop | None = None) -> int:
         """The same rows as `query`."""
-        return super().export(sql, out, stop) if self._facts_of is None else self._facts_of.export(sql, out, stop)
+        if self._facts_of is None:
+            return super().export(sql, out, span, stop)
+        return self._facts_of.export(sql, out, span, stop)
 
 
 def _changed(before: Capture, segments: Iterable[Any]) -> set[str]:

@@ -188,10 +188,13 @@ class Investigation:
         return texts(self.catalog.get(cause), self.lang).name or cause.replace("_", " ")
 
     def sql(self, query: str) -> Result:
-        """A query of the user over capture and facts. Raises QueryError, also for what would change them."""
+        """A query of the user over capture and facts, in which $from and $to are the ends of what is analyzed.
+
+        Raises QueryError, also for what would change them.
+        """
         if refused := sorted(_CHANGES & self.session.kinds(query)):
             raise QueryError(f"{refused[0]} is refused: a capture is read, never changed")
-        return self.session.run(query)
+        return self.session.run(query, self.look.given(query, (self.start, self.end)))
 
     def _bottlenecks(self) -> tuple[list[AnalyzerFile], list[AnalyzerFile]]:
         """Those that claim waiting seconds, and those that look at the result of the attribution."""

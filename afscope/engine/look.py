@@ -21,6 +21,8 @@ from afscope.model.timeline import Chart, Lane, Span, StageWait, Step
 from afscope.store.reader import Capture
 from afscope.store.schema import TABLES
 
+Stretch = tuple[Micros, Micros]
+"""From when to when."""
 MOST_ROWS = 2000
 """Rows of one answer; nobody reads more of them one by one."""
 MOST_ANSWER = 100_000
@@ -37,6 +39,10 @@ class Look(Browser):
         super().__init__(session)
         self.capture = capture
         self._analyzed = analyzed
+
+    def known_end(self) -> Micros:
+        """The end of the capture."""
+        return self.capture.ended_at
 
     def wait_groups(
         self, by: str, target: str, start: Micros, end: Micros, stop: Stop | None = None
@@ -90,6 +96,14 @@ class Look(Browser):
             )
         return out
 
+    def damage(self) -> tuple[str, ...]:
+        """What was damaged and left out: segments that are gone or changed, torn ends of WALs."""
+        return tuple(dict.fromkeys(self.capture.warnings))
+
+    def left_out(self) -> tuple[str, ...]:
+        """What the import that made this capture could not read."""
+        return tuple(self.capture.manifest.unread)
+
     def costs(self, start: Micros, end: Micros, stop: Stop | None = None) -> Chart:
         """The recorder's own cost as lanes: the samples that it took of itself."""
         rows = self._session.run("SELECT metric, ts, value FROM samples ORDER BY ts", None, stop).rows
@@ -101,13 +115,26 @@ class Look(Browser):
         holes = tuple(Span(from_datetime(a), from_datetime(b), s, r or "") for s, a, b, r in gaps if a and b)
         return Chart("", start, end, shown, (), (), holes, ())
 
-    def query(self, sql: str, stop: Stop | None = None) -> Answer:
-        """A query of the user. Raises QueryError."""
-        found = self._session.run(_one(sql), None, stop, MOST_ANSWER + 1)
+    def query(self, sql: str, span: Stretch | None = None, stop: Stop | None = None) -> Answer:
+        """A query of the user, in which $from and $to are the ends of `span` (else of the capture).
+
+        Raises QueryError.
+        """
+        text = _one(sql)
+        found = self._session.run(text, self.given(text, span), stop, MOST_ANSWER + 1)
         rows = tuple(tuple(map(cell, row)) for row in found.rows[:MOST_ANSWER])
         return Answer(found.columns, rows, len(found.rows) > MOST_ANSWER)
 
-    def export(self, sql: str, out: Path, stop: Stop | None = None) -> int:
+    def given(self, sql: str, span: Stretch | None) -> dict[str, Any]:
+        """Values of the parameters of a query. Raises QueryError for those that have none."""
+        start, end = span or (self.capture.started_at, self.capture.ended_at)
+        known = {"from": naive(start), "to": naive(end)}
+        wanted = self._session.parameters(sql)
+        if unknown := sorted(wanted - known.keys()):
+            raise QueryError(f"${unknown[0]} has no value: $from and $to have, the ends of the range")
+        return {name: known[name] for name in wanted}
+
+    def export(self, sql: str, out: Path, span: Stretch | None = None, stop: Stop | None = None) -> int:
         """Writes the whole result of a SELECT to a new .csv or .parquet file and returns its rows.
 
         Raises UsageError for other names, CaptureExists for a taken one, QueryError for what does not run.
@@ -116,7 +143,8 @@ class Look(Browser):
             raise UsageError(f"{out.name}: results go to .csv or .parquet", "end the name in one of them")
         if out.exists():
             raise CaptureExists(f"{out} exists", "nothing is overwritten; choose another name")
-        table = self._session.arrow(_one(sql), stop)
+        text = _one(sql)
+        table = self._session.arrow(text, self.given(text, span), stop)
         if out.suffix == ".csv":
             from pyarrow import csv
 
@@ -132,9 +160,9 @@ class Look(Browser):
 
         Raises CaptureError.
         """
-        from afscope.store.cut import Stretch, cut
+        from afscope.store import cut as scissors
 
-        return cut(Capture.open(self.capture.path), out, Stretch(start, end + 1))
+        return scissors.cut(Capture.open(self.capture.path), out, scissors.Stretch(start, end + 1))
 
     def facts(self, name: str, params: Mapping[str, Any], stop: Stop | None) -> list[dict[str, Any]]:
         """The rows of a view over facts; none without an analysis."""

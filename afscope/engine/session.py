@@ -6,7 +6,9 @@ result owns the connection.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +33,8 @@ _SQL_TYPES = {
     Type.TIME: "TIMESTAMP",
 }
 COPY_ROWS = 300_000
+KEPT_POLLS = 30
+"""So many growths long rows that were sealed meanwhile stay at hand as new ones, for whoever counts on from there."""
 
 
 class Result(NamedTuple):
@@ -53,6 +57,11 @@ class Session:
         of WALs, and nothing is copied.
         """
         self._copy_rows, self._capture, self._stop = -1 if growing else copy_rows, capture, stop
+        self._here = threading.local()
+        self._growing, self._polls = growing, 0
+        self._kept: dict[str, int] = {}
+        """By table the growth from which on its rows are all still at hand one by one."""
+        self._steady = threading.RLock()
         self._connection = duckdb.connect(":memory:")
         self._connection.execute("SET TimeZone = 'UTC'")
         # A page of a long table reads one row group: without this it would read the footers of all files first.
@@ -77,7 +86,7 @@ class Session:
         """
         cursor = self._cursor()
         try:
-            with (stop or self._stop or Stop()).by(cursor.interrupt) as called_off:
+            with (stop or self._asked_here() or self._stop or Stop()).by(cursor.interrupt) as called_off:
                 if called_off.asked:  # an interrupt before the query begins would be lost
                     raise QueryError("called off")
                 cursor.execute(sql, dict(params or {}))
@@ -88,6 +97,19 @@ class Session:
         finally:
             cursor.close()
         return Result(tuple(d[0] for d in description), tuple(str(d[1]) for d in description), rows)
+
+    @contextmanager
+    def under(self, stop: Stop) -> Iterator[None]:
+        """Within, `stop` calls off every question of this thread that has none of its own."""
+        before, self._here.stop = self._asked_here(), stop
+        try:
+            yield
+        finally:
+            self._here.stop = before
+
+    def _asked_here(self) -> Stop | None:
+        found: Stop | None = getattr(self._here, "stop", None)
+        return found
 
     def _cursor(self) -> "duckdb.DuckDBPyConnection":
         try:
@@ -143,12 +165,20 @@ class Session:
         except duckdb.Error as error:
             raise QueryError(_first_line(error)) from error
 
-    def arrow(self, sql: str, stop: Stop | None = None) -> "pa.Table":
+    def parameters(self, sql: str) -> frozenset[str]:
+        """Names of the parameters of what is asked, without their $. Raises QueryError when it does not parse."""
+        try:
+            statements = self._connection.extract_statements(sql)
+        except duckdb.Error as error:
+            raise QueryError(_first_line(error)) from error
+        return frozenset(name for statement in statements for name in statement.named_parameters)
+
+    def arrow(self, sql: str, params: Mapping[str, Any] | None = None, stop: Stop | None = None) -> "pa.Table":
         """The result of one SELECT as an Arrow table. Raises QueryError."""
         cursor = self._cursor()
         try:
             with (stop or Stop()).by(cursor.interrupt):
-                return cursor.sql(sql).to_arrow_table()
+                return cursor.sql(sql, params=dict(params or {})).to_arrow_table()
         except duckdb.Error as error:
             raise QueryError(_first_line(error)) from error
         finally:
@@ -174,38 +204,63 @@ class Session:
         if not paths:
             parts = [f"FROM {quoted(table)} LIMIT 0"]
         if capture.tail_rows(table):
-            parts.append(f"SELECT {_columns(spec)} FROM {quoted('wal_' + table)}")
+            parts.append(_tail(capture, spec) if self._growing else f"FROM {quoted('wal_' + table)}")
         return " UNION ALL ".join(f"({part})" for part in parts)
 
-    def grow(self, capture: Capture, tails: Mapping[int, "Mapping[str, pa.Table]"], changed: Iterable[str]) -> None:
-        """Rows that came since, in one step for whoever asks meanwhile. For a session that copies nothing.
+    def grow(self, capture: Capture, new: Mapping[int, "Mapping[str, pa.Table]"], changed: Iterable[str]) -> None:
+        """Rows that came since, in one step for whoever asks meanwhile. For a session that grows.
 
-        `tails` are new rows that are in no segment yet, by WAL and table; `changed` names the tables with other
-        segments than before.
+        `new` are rows that were never given before, by WAL and table, also of WALs that are sealed by now; `changed`
+        names the tables with other segments than before.
         """
+        with self._steady:
+            self._grow(capture, new, changed, self._polls + 1)
+            self._polls += 1
+            self._capture = capture
+
+    def _grow(
+        self, capture: Capture, new: Mapping[int, "Mapping[str, pa.Table]"], changed: Iterable[str], poll: int
+    ) -> None:
         cursor, sealed = self._cursor(), sealed_seq(capture.manifest)
         try:
             cursor.execute("BEGIN")
             for name in changed:
                 spec, tail = TABLES[name], quoted("wal_" + name)
-                # Another table, because rows that are deleted keep their memory.
-                cursor.execute(f"CREATE OR REPLACE TABLE {tail} AS FROM {tail} WHERE seq > {sealed}")
+                # Another table, because rows that are deleted keep their memory. What came of late stays a while.
+                kept = f"seq > {sealed} OR poll > {poll - KEPT_POLLS}"
+                cursor.execute(f"CREATE OR REPLACE TABLE {tail} AS FROM {tail} WHERE {kept}")
                 cursor.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS {_grown(capture, spec)}")
-            for seq, name, rows in ((seq, *item) for seq, tables in tails.items() for item in tables.items()):
+                self._kept[name] = poll - KEPT_POLLS
+            for seq, name, rows in ((seq, *item) for seq, tables in new.items() for item in tables.items()):
                 cursor.register("newer", rows)
                 columns = _projection(TABLES[name])
-                cursor.execute(f"INSERT INTO {quoted('wal_' + name)} SELECT {columns}, {int(seq)} FROM newer")
+                into = quoted("wal_" + name)
+                cursor.execute(f"INSERT INTO {into} SELECT {columns}, {int(seq)}, {poll} FROM newer")
                 cursor.unregister("newer")
             cursor.execute("COMMIT")
         except duckdb.Error as error:
             raise QueryError(_first_line(error)) from error
         finally:
             cursor.close()
-        self._capture = capture
+
+    @contextmanager
+    def steady(self) -> Iterator[int]:
+        """Within, nothing grows; gives how often the session has grown so far."""
+        if not self._growing:
+            yield 0
+            return
+        with self._steady:
+            yield self._polls
+
+    def since(self, table: str, polls: int) -> str:
+        """A SELECT of the rows of a table that came after it had grown `polls` times; empty where nobody can tell."""
+        if not self._growing or polls < self._kept.get(table, 0):
+            return ""
+        return f"SELECT {_columns(TABLES[table])} FROM {quoted('wal_' + table)} WHERE poll > {int(polls)}"
 
     def _open_growing(self, capture: Capture, spec: Table) -> None:
         columns = ", ".join(f"{quoted(c.name)} {_SQL_TYPES[c.type]}" for c in spec.columns)
-        self._connection.execute(f"CREATE TABLE {quoted('wal_' + spec.name)} ({columns}, seq BIGINT)")
+        self._connection.execute(f"CREATE TABLE {quoted('wal_' + spec.name)} ({columns}, seq BIGINT, poll BIGINT)")
         self._connection.execute(f"CREATE VIEW {quoted(spec.name)} AS {_grown(capture, spec)}")
 
     def _open_table(self, capture: Capture | None, table: Table) -> None:
@@ -236,11 +291,16 @@ class Session:
 
 def _grown(capture: Capture, spec: Table) -> str:
     """All rows of a table of a capture that grows: segments, and what is in no segment yet."""
-    tail = f"SELECT {_columns(spec)} FROM {quoted('wal_' + spec.name)}"
+    tail = _tail(capture, spec)
     files = ", ".join(literal(str(path)) for path in capture.segments(spec.name))
     if not files:
         return tail
     return f"SELECT {_projection(spec)} FROM read_parquet([{files}], union_by_name = true) UNION ALL {tail}"
+
+
+def _tail(capture: Capture, spec: Table) -> str:
+    """The rows of a capture that grows which are in no segment yet."""
+    return f"SELECT {_columns(spec)} FROM {quoted('wal_' + spec.name)} WHERE seq > {sealed_seq(capture.manifest)}"
 
 
 def _columns(table: Table) -> str:

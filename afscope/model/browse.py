@@ -35,6 +35,8 @@ class Listing(msgspec.Struct, frozen=True):
     starts: tuple[Micros, ...]
     before: tuple[int, ...]
     """How many rows lie before each stretch."""
+    grown: int = 0
+    """How often the capture had grown when they were counted."""
 
 
 class WaitGroup(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from afscope.errors import QueryError
+
 
 class Stop:
     """Given along with a question. `now` calls it off: what answers it is interrupted, and its answer is not wanted."""
@@ -19,6 +21,11 @@ class Stop:
             self.asked = True
             for interrupt in self._interrupts:
                 interrupt()
+
+    def check(self) -> None:
+        """For work that nothing can interrupt: raises QueryError once the question was called off."""
+        if self.asked:
+            raise QueryError("called off")
 
     @contextmanager
     def by(self, interrupt: Callable[[], None]) -> Iterator["Stop"]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from afscope.errors import UsageError
 from afscope.model.simulation import Simulation
+from afscope.model.stop import Stop
 from afscope.simulate.settings import SETTINGS, Setting, parse
 
 if TYPE_CHECKING:
@@ -33,12 +34,27 @@ def simulate(
     draws: int = DRAWS,
     seed: int = 0,
     lang: str = "en",
+    stop: Stop | None = None,
 ) -> tuple[Simulation, ...]:
     """One simulation per target (or of `target`), each with the baseline and all variants over the same draws.
 
     A variant maps names of SETTINGS to texts. Raises UsageError for unknown settings and targets, for settings that
-    make no sense, and where the capture has no target.
+    make no sense, and where the capture has no target; QueryError when `stop` called it off.
     """
+    stop = stop or Stop()
+    with investigation.session.under(stop):
+        return _simulate(investigation, variants, target, draws, seed, lang, stop)
+
+
+def _simulate(
+    investigation: "Investigation",
+    variants: Sequence[Mapping[str, str]],
+    target: str | None,
+    draws: int,
+    seed: int,
+    lang: str,
+    stop: Stop,
+) -> tuple[Simulation, ...]:
     if draws < 1:
         raise UsageError(f"draws {draws} makes no sense", "it takes a whole number from 1")
     for variant in variants:
@@ -54,10 +70,10 @@ def simulate(
 
     from afscope.simulate import world as worlds
 
-    world = worlds.load(investigation)
+    world = worlds.load(investigation, stop)
     fewer = max(_FEWEST, _MOST_JOBS // max(1, len(world.demand.jobs)))
     return tuple(
-        _one(investigation, world, name, variants, min(draws, fewer), seed, lang)
+        _one(investigation, world, name, variants, min(draws, fewer), seed, lang, stop)
         for name in names
         if target in (None, name)
     )
@@ -71,6 +87,7 @@ def _one(
     draws: int,
     seed: int,
     lang: str,
+    stop: Stop,
 ) -> Simulation:
     from afscope.simulate import bill, fidelity, outcomes
     from afscope.simulate.variants import adopted, applied, newly_counted
@@ -80,19 +97,20 @@ def _one(
     unserved = newly_counted(world, name, changed)
     keys = frozenset(world.demand.jobs[number].key for number in unserved)
     world, *changed = (adopted(one, name, unserved) for one in (world, *changed))
-    base = _runs(world, draws, seed)
+    base = _runs(world, draws, seed, stop)
     baseline = outcomes.simulated(base, name, {})
     cold = round(fmean(run.activations[name] for run in base))
     warm = None
     if cold and world.group(name).target.rests_at == 0:
-        warm = _outcome(applied(investigation, world, name, {"minReplicaCount": "1"}), name, {}, draws, seed)
+        warm = _outcome(applied(investigation, world, name, {"minReplicaCount": "1"}), name, {}, draws, seed, stop)
     return Simulation(
         target=name,
-        fidelity=fidelity.check(investigation, world.group(name), lang),
+        fidelity=fidelity.check(investigation, world.group(name), lang, stop),
         recorded=outcomes.recorded(investigation, name, keys),
         baseline=baseline,
         variants=tuple(
-            _outcome(one, name, dict(variant), draws, seed) for one, variant in zip(changed, variants, strict=True)
+            _outcome(one, name, dict(variant), draws, seed, stop)
+            for one, variant in zip(changed, variants, strict=True)
         ),
         bill=bill.bill(investigation, world.group(name), cold, baseline, warm, lang),
         notes=tuple(say(lang, key) for key in world.notes.get(name, ())),
@@ -100,14 +118,14 @@ def _one(
     )
 
 
-def _outcome(world: "World", name: str, settings: dict[str, str], draws: int, seed: int) -> "Outcome":
+def _outcome(world: "World", name: str, settings: dict[str, str], draws: int, seed: int, stop: Stop) -> "Outcome":
     from afscope.simulate.outcomes import simulated
 
-    return simulated(_runs(world, draws, seed), name, settings)
+    return simulated(_runs(world, draws, seed, stop), name, settings)
 
 
-def _runs(world: "World", draws: int, seed: int) -> "list[Run]":
+def _runs(world: "World", draws: int, seed: int, stop: Stop) -> "list[Run]":
     """The draws over a world. Every variant gets the same numbers: what differs is the setting, not the luck."""
     from afscope.simulate.machine import Machine
 
-    return [Machine(world, Random(f"{seed}/{draw}")).run() for draw in range(draws)]  # noqa: S311
+    return [Machine(world, Random(f"{seed}/{draw}"), stop).run() for draw in range(draws)]  # noqa: S311

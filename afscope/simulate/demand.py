@@ -13,6 +13,7 @@ from afscope.engine.attribution import UNKNOWN
 from afscope.engine.counting import Key
 from afscope.engine.waits import micros
 from afscope.model.clock import SECOND, Micros
+from afscope.model.stop import Stop
 
 if TYPE_CHECKING:
     from afscope.engine.investigation import Investigation
@@ -83,8 +84,8 @@ ORDER BY coalesce(w.runnable_at, a.running_at), a.queued_at, a.dag_id, a.run_id,
 """
 
 
-def load(investigation: "Investigation") -> Demand:
-    """The jobs of a capture, in order of their arrival."""
+def load(investigation: "Investigation", stop: Stop) -> Demand:
+    """The jobs of a capture, in order of their arrival. Raises QueryError when `stop` called it off."""
     from afscope.model.clock import to_datetime
 
     session, start, end = investigation.session, investigation.start, investigation.end
@@ -92,7 +93,9 @@ def load(investigation: "Investigation") -> Demand:
     loader = _Loader(rows, start, end, _stays(session))
     loader.spent(investigation)
     for row in rows:
+        stop.check()
         loader.add(row)
+    stop.check()
     loader.link()
     pickups = {target: tuple(found) for target, found in loader.pickups.items()}
     followers: dict[int, list[int]] = defaultdict(list)

@@ -15,6 +15,7 @@ from afscope.control.sync import Decision, sync
 from afscope.engine.waits import micros
 from afscope.model.clock import SECOND, Micros
 from afscope.model.simulation import SYNC, WRITE, Fidelity, Mismatch
+from afscope.model.stop import Stop
 from afscope.simulate import keda_writes
 from afscope.simulate.inputs import FAR, NEAR, Series, Sizes, possible, series, sizes
 from afscope.simulate.looks import Beat, Look, beat, looks
@@ -60,8 +61,8 @@ class _Tally:
             self.syncs_matched += matched
 
 
-def check(investigation: "Investigation", group: "Group", lang: str = "en") -> Fidelity:
-    """Re-derives every recorded decision of one target."""
+def check(investigation: "Investigation", group: "Group", lang: str = "en", stop: Stop | None = None) -> Fidelity:
+    """Re-derives every recorded decision of one target. Raises QueryError when `stop` called it off."""
     session = investigation.session
     found = looks(session, group.name)
     counted = investigation.assessable("task_instances")
@@ -69,7 +70,7 @@ def check(investigation: "Investigation", group: "Group", lang: str = "en") -> F
     shown = sizes(session, group.name)
     tally = _Tally(group.name)
     replay = _Replay(tally, demand, shown, beat(found), group.controller, _restarts(session), lang)
-    told = replay.run(found)
+    told = replay.run(found, stop or Stop())
     for change in session.dicts(
         "FROM decisions WHERE target = $t AND before IS NOT NULL ORDER BY moment", {"t": group.name}
     ):
@@ -134,10 +135,11 @@ class _Replay:
     lang: str
     memories: list[Memory] = field(default_factory=list)
 
-    def run(self, found: Sequence[Look]) -> list[tuple[Micros, int]]:
+    def run(self, found: Sequence[Look], stop: Stop) -> list[tuple[Micros, int]]:
         """Checks each look; returns the writes that they tell of."""
         told, before = [], None
         for look in found:
+            stop.check()
             if before is None or before.uid != look.uid:
                 self.memories = self._unknown(look) if look.found else [Memory(History(), None)]
             else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from afscope.model.clock import SECOND, Micros
+from afscope.model.stop import Stop
 from afscope.simulate.autoscaler import Autoscaler
 from afscope.simulate.demand import RETRY_DELAY, Job
 from afscope.simulate.limits import Limits
@@ -56,8 +57,8 @@ class _Side:
 class Machine:
     """One draw over a world."""
 
-    def __init__(self, world: World, rng: Random) -> None:
-        self._world, self._rng = world, rng
+    def __init__(self, world: World, rng: Random, stop: Stop | None = None) -> None:
+        self._world, self._rng, self._called_off = world, rng, stop or Stop()
         self._jobs: Sequence[Job] = world.demand.jobs
         self._heap: list[tuple[Micros, int, int, int, int]] = []
         self._seq = 0
@@ -83,8 +84,11 @@ class Machine:
         self._token = 0
 
     def run(self) -> Run:
-        """Simulates from the start of the capture until its end and the end of all work."""
-        world = self._world
+        """Simulates from the start of the capture until its end and the end of all work.
+
+        Raises QueryError when it was called off meanwhile.
+        """
+        world, stop = self._world, self._called_off
         self._begin()
         limit = world.end + max(_BEYOND, world.end - world.start)
         act = (
@@ -93,6 +97,8 @@ class Machine:
         )  # fmt: skip
         heap, due = self._heap, self._due
         while heap:
+            if stop.asked:
+                stop.check()
             if due and due[-1][0] <= heap[0][0]:
                 self._free(*due.pop(), 0)
                 continue

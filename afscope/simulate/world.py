@@ -12,6 +12,7 @@ from afscope.engine.counting import Counted, Key
 from afscope.engine.trigger_sql import Translation, translate
 from afscope.engine.waits import DEFAULT_SLOTS, micros
 from afscope.model.clock import SECOND, Micros
+from afscope.model.stop import Stop
 from afscope.simulate import demand, looks
 from afscope.simulate.counts import Counter, counter
 from afscope.simulate.looks import Beat, Look
@@ -123,10 +124,10 @@ class World:
         return replace(self, groups=tuple(group if g.name == group.name else g for g in self.groups))
 
 
-def load(investigation: "Investigation") -> World:
-    """Reads a capture's facts once."""
+def load(investigation: "Investigation", stop: Stop | None = None) -> World:
+    """Reads a capture's facts once. Raises QueryError when `stop` called it off."""
     session = investigation.session
-    work = demand.load(investigation)
+    work = demand.load(investigation, stop or Stop())
     notes: dict[str, list[str]] = {}
     groups = []
     for row in session.dicts("FROM targets ORDER BY target"):

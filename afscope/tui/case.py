@@ -146,7 +146,13 @@ class CaseScreen(TableKeys):
             close()
 
     def _tag(self) -> str:
-        """Whether what is shown still grows, or plays."""
+        """Whether what is shown still grows, plays, or is not whole."""
+        damaged = ""
+        if hasattr(self, "desk") and self.desk.case.look.damage():
+            damaged = f"{palette.DAMAGED} {word(self.desk.lang, 'damaged_mark')}"
+        return " ".join(part for part in (self._state(), damaged) if part)
+
+    def _state(self) -> str:
         if self.plays:
             return f"{palette.PLAYS} {SPEEDS[self._speed]:g}x"
         if self.live is None:
@@ -187,6 +193,8 @@ class CaseScreen(TableKeys):
             body = self.bodies[name] = bodies.make(name, self.desk)
             body.restore(self._screens.get(name, {}))
             await self.switch.mount(body)
+        if name != self.current:
+            self.body.left()
         self.current = name
         self.switch.current = self.body.id
         self._fitted()

@@ -10,10 +10,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from afscope.model.clock import Micros
-from afscope.model.timeline import Chart, Lane
+from afscope.model.timeline import Chart, Lane, Span
 from afscope.tui import palette
 from afscope.tui.axis import Axis
-from afscope.tui.columns import Sampled, covered, longest, ticks
+from afscope.tui.columns import Sampled, covered, holding, longest, ticks
 from afscope.tui.harmless import fit, harmless
 from afscope.tui.layout import SOURCES, Line, compact, lines, scale
 from afscope.tui.painting import (
@@ -26,7 +26,7 @@ from afscope.tui.painting import (
     health_row,
     lane_row,
     legend,
-    spans_per_column,
+    recorded,
     tick_row,
 )
 from afscope.tui.place import Place
@@ -57,6 +57,7 @@ class Lanes(Widget, can_focus=True):
         super().__init__(id=id_)
         self.lang, self.place, self._titles = lang, place, titles
         self._row = lru_cache(maxsize=512)(self._drawn)
+        self._spans = lru_cache(maxsize=16)(self._covering)
         self._pressed: Micros | None = None
         self.show(place.chart)
         place.hear(self._moved, self.again, self.again)
@@ -76,6 +77,7 @@ class Lanes(Widget, can_focus=True):
         self._scales = {lane.name: scale(chart, lane.name) for lane in chart.lanes}
         self._sampled = {lane.name: Sampled(lane) for lane in chart.lanes}
         self._row.cache_clear()
+        self._spans.cache_clear()
         self._lines = self.layout_rows(chart, self.size.height)
         self.refresh()
 
@@ -164,6 +166,8 @@ class Lanes(Widget, can_focus=True):
             plot = list(self._row(line, axis, self.place.marked if line.kind == "finding" else None))
         if line.kind in ("axis", "legend"):
             at = -1
+        if at >= 0 and line.kind in ("health", "constraint"):
+            plot[at] = self._under_cursor(line.kind, plot[at], axis, at)
         left = self._gutter(line)
         right = number(self._scales[line.lane]) if line.kind == "lane" and line.level == line.height - 1 else ""
         base = self.rich_style
@@ -171,6 +175,21 @@ class Lanes(Widget, can_focus=True):
         segments = [Segment(left, base + Style(bold=line.kind == "lane")), *self._segments(plot, at, base, ranged)]
         segments.append(Segment(f" {fit(right, MARGIN - 1)}", base + Style(dim=True)))
         return Strip(segments).adjust_cell_length(self.size.width, base)
+
+    def _under_cursor(self, kind: str, cell: Cell, axis: Axis, column: int) -> Cell:
+        """A strip's cell where the cursor stands: what holds at its instant, as the words below the lanes say.
+
+        Everywhere else a cell shows what covers most of its column, which may be something else at that instant.
+        """
+        span = holding(self.chart.health if kind == "health" else self.chart.constraint, self.place.cursor)
+        most = self._spans(kind, axis)[column]
+        if cell.glyph == palette.GAP or (span and span.kind) == (most and most.kind):
+            return cell
+        if span is None:
+            return BLANK
+        if kind == "constraint":
+            return Cell(self.causes.letter(span.kind), self.causes.colour(span.kind))
+        return Cell(*reversed(palette.HEALTH.get(span.kind, (palette.GREY, palette.OTHER))))
 
     def _segments(self, plot: list[Cell], cursor: int, base: Style, ranged: range) -> list[Segment]:
         """Cells of one style become one segment; the cursor is a line, and a lighter ground under what is drawn."""
@@ -215,12 +234,16 @@ class Lanes(Widget, can_focus=True):
             case "health":
                 words = {kind: word(self.lang, kind) for kind in palette.HEALTH}
                 gaps = self._gaps("health", axis)
-                return tuple(hatched(health_row(spans_per_column(chart.health, gaps, axis), words), gaps))
+                return tuple(hatched(health_row(recorded(self._spans("health", axis), gaps), words), gaps))
             case "constraint":
-                return tuple(self.causes.row(longest(chart.constraint, axis), self._titles))
+                return tuple(self.causes.row(self._spans("constraint", axis), self._titles))
             case "legend":
                 return tuple(legend(self.causes, self._titles, axis.width))
         return (BLANK,) * axis.width
+
+    def _covering(self, kind: str, axis: Axis) -> list[Span | None]:
+        """Per column what a strip shows."""
+        return longest(self.chart.health if kind == "health" else self.chart.constraint, axis)
 
     def _lane(self, lane: Lane, line: Line, axis: Axis) -> list[Cell]:
         full = self._scales[lane.name] / line.height

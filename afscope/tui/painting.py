@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from afscope.model.timeline import Chart, Span, Tick
 from afscope.tui import palette
 from afscope.tui.axis import Axis
-from afscope.tui.columns import Column, Run, longest, runs
+from afscope.tui.columns import Column, Run, runs
 from afscope.tui.harmless import cut, harmless
 
 _EIGHTHS = 8
@@ -86,9 +86,9 @@ def _tick(cell: Sequence[Tick]) -> Cell:
     return Cell(palette.OTHER, palette.GREY) if kinds else BLANK
 
 
-def spans_per_column(spans: Sequence[Span], gaps: Sequence[bool], axis: Axis) -> list[Span | None]:
+def recorded(cells: Sequence[Span | None], gaps: Sequence[bool]) -> list[Span | None]:
     """What a strip shows in each column; nothing in gaps, so that no word reaches into what was not recorded."""
-    return [None if gap else span for span, gap in zip(longest(spans, axis), gaps, strict=True)]
+    return [None if gap else span for span, gap in zip(cells, gaps, strict=True)]
 
 
 def health_row(cells: Sequence[Span | None], words: dict[str, str]) -> list[Cell]:

@@ -50,6 +50,9 @@ def cause_colour(index: int) -> str:
 LIVE = {"live": "●", "paused": "‖"}
 WANTED = "◇"
 ENDED = "■"
+DAMAGED = "!"
+"""In the header, and before what is not whole on the capture screen."""
+LEFT_OUT = "–"
 PLAYS = "▶"
 
 STAGES = {

@@ -29,6 +29,10 @@ class Looking(Protocol):
         """How many rows an Ask has."""
         ...
 
+    def longer(self, listing: Listing, stop: Stop | None = None) -> Listing:
+        """The same rows, and those that came since."""
+        ...
+
     def lines(self, listing: Listing, first: int, count: int, stop: Stop | None = None) -> list[Line]:
         """Some rows."""
         ...
@@ -75,15 +79,23 @@ class Looking(Protocol):
         """The tables of the capture."""
         ...
 
+    def damage(self) -> tuple[str, ...]:
+        """What could not be read and was left out, one sentence each; empty where all was whole."""
+        ...
+
+    def left_out(self) -> tuple[str, ...]:
+        """What an import could not read: "file:line: why"."""
+        ...
+
     def costs(self, start: Micros, end: Micros, stop: Stop | None = None) -> Chart:
         """The recorder's own cost."""
         ...
 
-    def query(self, sql: str, stop: Stop | None = None) -> Answer:
-        """A query of the user."""
+    def query(self, sql: str, span: tuple[Micros, Micros] | None = None, stop: Stop | None = None) -> Answer:
+        """A query of the user; $from and $to are the ends of `span`, else of the capture."""
         ...
 
-    def export(self, sql: str, out: Path, stop: Stop | None = None) -> int:
+    def export(self, sql: str, out: Path, span: tuple[Micros, Micros] | None = None, stop: Stop | None = None) -> int:
         """Its whole result, to a file."""
         ...
 

@@ -1,5 +1,6 @@
 """A capture that is followed while it is written: every row once, whatever the writer does between two polls."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from afscope.engine.apart import Apart
 from afscope.engine.growing import Growing, _continued
 from afscope.engine.investigation import Investigation
+from afscope.engine.session import KEPT_POLLS
 from afscope.errors import AfscopeError, QueryError
 from afscope.model.browse import Ask
 from afscope.model.clock import SECOND, Micros, parse_time
@@ -90,6 +92,52 @@ def test_pages_and_counts_agree_with_what_was_written(writer: CaptureWriter) -> 
         last = case.look.lines(listing, growing_rows - 1, 1)[0]
         assert last.key == f"d/r/t{growing_rows - 1}"
         assert next(s.rows for s in case.look.sources() if s.name == "task_instances") == growing_rows
+    growing.close()
+
+
+def test_counting_on_gives_what_counting_anew_gives(writer: CaptureWriter) -> None:
+    """Whatever is sealed meanwhile, comes late, came and went between two polls, or does not match."""
+    writer.append(change(0, START))
+    writer.flush()
+    growing = Growing(writer.path)
+    look = growing.case().look
+    asks = [Ask("tasks", START, START + 10**12), Ask("tasks", START, START + 10**12, "t7"), Ask("runs", START, START + 10**12)]
+    asks.append(Ask("tasks", START + 3 * SECOND, START + 40 * SECOND))
+    known = [look.listing(ask) for ask in asks]
+    chance, number = random.Random(5), 1
+    for turn in range(60):
+        for _ in range(chance.randrange(20)):
+            late = chance.randrange(turn + 1) if chance.random() < 0.3 else turn
+            writer.append(change(number, START + late * SECOND + number))
+            number += 1
+            if chance.random() < 0.05:
+                writer.seal()
+        writer.seal() if turn % 5 == 4 else writer.flush()
+        if chance.random() < 0.7:
+            growing.poll()
+        known = [look.longer(listing) for listing in known]
+        for ask, listing in zip(asks, known, strict=True):
+            fresh = look.listing(ask)
+            assert listing.total == fresh.total
+            every = [line for first in range(0, fresh.total, 64) for line in look.lines(listing, first, 64)]
+            assert every == look.lines(fresh, 0, fresh.total)
+    assert known[0].total > 300
+    assert known[1].total > 5
+    growing.close()
+
+
+def test_whoever_counts_rarely_counts_anew(writer: CaptureWriter) -> None:
+    writer.append(change(0, START))
+    writer.flush()
+    growing = Growing(writer.path)
+    look = growing.case().look
+    before = look.listing(Ask("tasks", START, START + 10**12))
+    for number in range(1, 2 * KEPT_POLLS):
+        writer.append(change(number, START + number))
+        writer.seal()
+        growing.poll()
+    assert not growing.session.since("task_instances", before.grown)
+    assert look.longer(before).total == 2 * KEPT_POLLS
     growing.close()
 
 

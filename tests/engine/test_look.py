@@ -86,7 +86,7 @@ def test_a_question_that_is_called_off_ends_and_others_go_on(case: Investigation
     threading.Timer(0.1, stop.now).start()
     begun = time.monotonic()
     with pytest.raises(QueryError, match=r"(?i)interrupt"):
-        case.look.query("SELECT count(*) FROM range(1000000000000)", stop)
+        case.look.query("SELECT count(*) FROM range(1000000000000)", stop=stop)
     assert time.monotonic() - begun < 30
     assert case.look.query("SELECT 1").rows == (("1",),)
 

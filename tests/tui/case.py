@@ -197,6 +197,9 @@ class NoLook:
     def listing(self, ask: Ask, stop: Stop | None = None) -> Listing:
         return Listing(ask, ("text",), 0, 1, (), ())
 
+    def longer(self, listing: Listing, stop: Stop | None = None) -> Listing:
+        return listing
+
     def lines(self, listing: Listing, first: int, count: int, stop: Stop | None = None) -> list[Line]:
         return []
 
@@ -231,13 +234,19 @@ class NoLook:
     def sources(self) -> list[SourceLine]:
         return []
 
+    def damage(self) -> tuple[str, ...]:
+        return ()
+
+    def left_out(self) -> tuple[str, ...]:
+        return ()
+
     def costs(self, start: int, end: int, stop: Stop | None = None) -> Chart:
         return Chart("", start, end, (), (), (), (), ())
 
-    def query(self, sql: str, stop: Stop | None = None) -> Answer:
+    def query(self, sql: str, span: tuple[int, int] | None = None, stop: Stop | None = None) -> Answer:
         return Answer((), (), cut=False)
 
-    def export(self, sql: str, out: Path, stop: Stop | None = None) -> int:
+    def export(self, sql: str, out: Path, span: tuple[int, int] | None = None, stop: Stop | None = None) -> int:
         return 0
 
     def cut(self, out: Path, start: int, end: int) -> int:

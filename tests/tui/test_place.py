@@ -1,6 +1,8 @@
 """Place, memory, themes, preview: what all screens share, and what outlives them."""
 
 import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -150,27 +152,40 @@ async def test_every_theme_shows_the_same_text(start: Start, name: str) -> None:
 # --- preview, mouse
 
 
-async def test_the_capture_can_be_read_while_it_is_analyzed(incident: Investigation, capture: Path) -> None:
+@asynccontextmanager
+async def analyzing(
+    incident: Investigation, capture: Path, size: tuple[int, int]
+) -> AsyncIterator[tuple[Driver, Callable[[], Awaitable[None]]]]:
+    """A screen on the preview of a capture, and what lets its analysis come."""
     go = threading.Event()
 
     def load() -> Investigation:
         go.wait(30)
         return incident
 
-    app = AfscopeApp(load, "pool.afscope", preview=lambda: Preview.open(capture))
-    async with app.run_test(size=(120, 40)) as pilot:
+    app = AfscopeApp(load, capture.name, preview=lambda: Preview.open(capture))
+    async with app.run_test(size=size) as pilot:
         while not isinstance(app.screen, CaseScreen):
             await pilot.pause(0.01)
         driver = Driver(pilot, incident)
         await driver.settle()
+
+        async def analyzed() -> None:
+            go.set()
+            while not driver.screen.desk.case.analysis.findings:
+                await pilot.pause(0.02)
+            await driver.settle()
+
+        yield driver, analyzed
+
+
+async def test_the_capture_can_be_read_while_it_is_analyzed(incident: Investigation, capture: Path) -> None:
+    async with analyzing(incident, capture, (120, 40)) as (driver, analyzed):
         assert "The analysis is under way" in driver.frame()
         await driver.press("8")
         assert driver.grid().rows.total > 0
         await driver.press("1")
-        go.set()
-        while not driver.screen.desk.case.analysis.findings:
-            await pilot.pause(0.02)
-        await driver.settle()
+        await analyzed()
         assert incident.analysis.findings[0].title.split()[0] in driver.frame()
         assert driver.screen.place.marked is not None  # the cursor went where the trouble starts
 
@@ -178,25 +193,12 @@ async def test_the_capture_can_be_read_while_it_is_analyzed(incident: Investigat
 async def test_lanes_that_a_longer_verdict_leaves_less_room_are_laid_out_anew() -> None:
     hung = Path(__file__).parents[2] / "captures" / "samples" / "metrics-apiserver-hung.afscope.zip"
     incident = Investigation.open(hung)
-    go = threading.Event()
-
-    def load() -> Investigation:
-        go.wait(30)
-        return incident
-
-    app = AfscopeApp(load, "hung.afscope", preview=lambda: Preview.open(hung))
-    async with app.run_test(size=(80, 24)) as pilot:
-        while not isinstance(app.screen, CaseScreen):
-            await pilot.pause(0.01)
-        driver = Driver(pilot, incident)
-        await driver.settle()
-        go.set()
-        while not driver.screen.desk.case.analysis.findings:
-            await pilot.pause(0.02)
-        await driver.settle()
-        await pilot.pause(0.1)
+    async with analyzing(incident, hung, (80, 24)) as (driver, analyzed):
+        await analyzed()
+        await driver.pilot.pause(0.1)
         assert "wait for" in driver.frame()
         assert "HPA asks" in driver.frame()
+    incident.close()
 
 
 async def test_dragging_scrubs_and_shift_selects(start: Start) -> None:
@@ -226,7 +228,7 @@ async def test_a_click_on_a_tab_opens_its_screen(start: Start) -> None:
 
 async def test_hostile_rows_stay_text_on_every_screen(start: Start) -> None:
     class Hostile(NoLook):
-        def query(self, sql: str, stop: Stop | None = None) -> Answer:
+        def query(self, sql: str, span: tuple[int, int] | None = None, stop: Stop | None = None) -> Answer:
             return Answer((BAD,), ((BAD,),), cut=False)
 
     case = Case()

@@ -79,6 +79,29 @@ async def test_what_tasks_wait_for_is_shown_through_gaps(start: Start) -> None:
         assert "A external metric timeout AAA" in strips["wait for"]
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+async def test_strips_say_at_the_cursor_what_the_words_below_say(start: Start, size: tuple[int, int]) -> None:
+    """Whatever covers most of the cursor's column: both are about the cursor's own instant."""
+    changes = {span.start for span in (*CHART.health, *CHART.constraint)}
+    async with start(size=size) as app:
+        lanes, place = app.screen.overview.timeline.lanes, app.screen.place
+        for moment in sorted(changes | {change - 1 for change in changes}):
+            place.go(moment)
+            place.whole()
+            await app.settle()
+            strips = {row.split("│")[0].strip(): row for row in app.frame().splitlines() if "│" in row}
+            column = GUTTER + lanes.axis.column(moment)
+            shown = " ".join(app.frame().split())
+            cause = next((s.kind for s in CHART.constraint if s.start <= moment < s.end), None)
+            said = f"tasks wait for: {cause.replace('_', ' ')}" if cause else "nothing waits"
+            assert said in shown
+            assert strips["wait for"][column] in ((lanes.causes.letter(cause),) if cause else (palette.CURSOR,))
+            state = next((s.kind for s in CHART.health if s.start <= moment < s.end), None)
+            most = lanes._spans("health", lanes.axis)[lanes.axis.column(moment)]
+            if state and (most is None or most.kind != state):  # else a letter of the state's name may stand there
+                assert strips["HPA asks"][column] == palette.HEALTH[state][1]
+
+
 @pytest.mark.parametrize(("size", "layout"), [((80, 24), "tabs"), ((120, 40), "stacked"), ((200, 50), "beside")])
 async def test_the_layout_follows_the_size(start: Start, size: tuple[int, int], layout: str) -> None:
     async with start() as app:

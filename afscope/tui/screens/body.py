@@ -42,6 +42,7 @@ class Body(Vertical):
         self.desk = desk
         self.strip = TimeStrip(desk.place, desk.titles, desk.lang, f"strip-{self.name_}")
         self._stops: dict[str, Stop] = {}
+        self._open: set[Stop] = set()
         self._settled: Callable[[], None] | None = None
         self._stale = True
         desk.place.hear(self._moved, self._chosen, self._grown)
@@ -90,6 +91,9 @@ class Body(Vertical):
 
     def grown(self) -> None:
         """Rows came in; what was concluded is the same."""
+
+    def left(self) -> None:
+        """Another screen is about to take its place."""
 
     # --- keys
 
@@ -157,6 +161,7 @@ class Body(Vertical):
         if about in self._stops:
             self._stops[about].now()
         stop = self._stops[about] = Stop()
+        self._open.add(stop)
 
         def run() -> None:
             try:
@@ -168,9 +173,22 @@ class Body(Vertical):
 
         self.run_worker(run, thread=True, group=f"{self.name_}-{about}", exit_on_error=False)
 
+    def asking(self, about: str) -> bool:
+        """Whether a question waits for its answer."""
+        return about in self._stops and self._stops[about] in self._open
+
+    def call_off(self, about: str) -> bool:
+        """Calls off a question; False when none waits for its answer."""
+        if not self.asking(about):
+            return False
+        self._stops[about].now()
+        self._open.discard(self._stops[about])
+        return True
+
     def on_body_answered(self, event: Answered) -> None:
         """Takes an answer, unless it is not wanted any more."""
         event.stop()
+        self._open.discard(event.called_off)
         if not event.called_off.asked and self.is_attached:
             event.take()
 

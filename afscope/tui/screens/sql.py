@@ -8,12 +8,14 @@ from textual.widget import Widget
 from textual.widgets import Static, TextArea
 
 from afscope.model.browse import Answer, Line
+from afscope.tui import palette
 from afscope.tui.desk import Desk
 from afscope.tui.grid import Grid
 from afscope.tui.harmless import harmless
 from afscope.tui.overlays import Prompt
 from afscope.tui.rows import Fixed
 from afscope.tui.screens.body import Body
+from afscope.tui.times import between
 
 FIRST = "SELECT cause, stage, round(sum(seconds)) AS seconds\nFROM waits GROUP BY ALL ORDER BY seconds DESC"
 """What a new user finds in the editor."""
@@ -39,11 +41,12 @@ class Sql(Body):
     """Editor above, result below."""
 
     name_ = "sql"
-    DEFAULT_CSS = "Sql .about { height: 1; padding: 0 1; text-style: bold; }"
+    DEFAULT_CSS = "Sql .range { height: 1; padding: 0 1; } Sql .about { height: 1; padding: 0 1; text-style: bold; }"
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._editor = editor(desk.queries[-1] if desk.queries else FIRST)
+        self._range = Static(classes="range", markup=False)
         self._about = Static(classes="about", markup=False)
         self._grid = Grid(desk.lang, "grid-sql", raw=True)
         self._answered: str = ""
@@ -52,8 +55,9 @@ class Sql(Body):
         self.only = ""
 
     def compose(self) -> ComposeResult:
-        """Editor, what came of it, rows."""
+        """Editor, the range, what came of it, rows."""
         yield self._editor
+        yield self._range
         yield self._about
         yield self._grid
 
@@ -71,16 +75,22 @@ class Sql(Body):
         """Says how."""
         self._about.update(Text(self.word("sql_hint"), "dim"))
 
+    def refill(self) -> None:
+        """Which range a query may ask for."""
+        place = self.desk.place
+        about = self.word("sql_range" if place.range else "sql_whole", range=between(*place.span))
+        self._range.update(Text(about, palette.ORANGE if place.range else "dim"))
+
     def run(self) -> None:
         """Runs what the editor holds; a second run calls off the first."""
-        sql = self._editor.text
+        sql, span = self._editor.text, self.desk.place.span
         self._about.update(Text(self.word("sql_running")))
         queries = self.desk.queries
         if sql.strip() and (not queries or queries[-1] != sql):
             queries.append(sql)
             del queries[:-MOST_HISTORY]
         self._at = len(queries)
-        self.ask("query", lambda stop: (sql, self.desk.case.look.query(sql, stop)), self._shown)
+        self.ask("query", lambda stop: (sql, self.desk.case.look.query(sql, span, stop)), self._shown)
 
     def _shown(self, found: tuple[str, Answer]) -> None:
         self._answered, self._answer = found
@@ -108,14 +118,14 @@ class Sql(Body):
 
     def export(self) -> None:
         """Asks for a file name, then writes the whole result there."""
-        sql = self._answered or self._editor.text
+        sql, span = self._answered or self._editor.text, self.desk.place.span
 
         def write(name: str | None) -> None:
             if name:
                 out = Path(name).expanduser()
                 self.ask(
                     "export",
-                    lambda stop: self.desk.case.look.export(sql, out, stop),
+                    lambda stop: self.desk.case.look.export(sql, out, span, stop),
                     lambda rows: self._about.update(Text(self.word("exported", n=f"{rows:,}", path=harmless(out)))),
                 )
 
@@ -126,7 +136,10 @@ class Sql(Body):
         (self._grid if self._editor.has_focus else self._editor).focus()
 
     def back(self) -> bool:
-        """From the editor to the result, where letters are commands."""
+        """Calls off a query under way; else from the editor to the result, where letters are commands."""
+        if self.call_off("query"):
+            self._about.update(Text(self.word("called_off"), palette.ORANGE))
+            return True
         if self._editor.has_focus:
             self._grid.focus()
             return True

@@ -18,6 +18,7 @@ from afscope.tui.grid import PAGE, Grid
 from afscope.tui.harmless import harmless
 from afscope.tui.rows import Paged
 from afscope.tui.screens.body import Body
+from afscope.tui.times import DAY
 
 _TABLE = {
     "events": "events",
@@ -27,6 +28,7 @@ _TABLE = {
     "logs": "log_lines",
     "polls": "polls",
 }
+_NO_END: Micros = 10 * 366 * DAY
 _BAD = {"Warning", "failed", "up_for_retry", "upstream_failed", "ERROR", "CRITICAL", "FATAL"}
 
 
@@ -108,21 +110,24 @@ class Streams(Body):
 
     def _asked(self) -> Ask:
         start, end = self.desk.place.span
+        if self.desk.growing and self.desk.place.range is None:
+            end = start + _NO_END  # so that the question stays the same while rows come in
         return Ask(self.stream, start, end, self.only)
 
     def grown(self) -> None:
-        """Counts again; the rows on the screen stay where they are. One count at a time, however long it takes."""
+        """Counts what came in, once at a time, however long it takes; the rows on the screen stay where they are."""
         if self._listed is None or self._counting:
             self._behind = True
             return
         self._counting, self._behind = True, False
         ask, look, grid = self._asked(), self.desk.case.look, self._grid
         at_end = self.desk.place.cursor >= self.desk.place.axis.end
-        line, row, pages = grid.current, grid.row, grid.in_sight
+        line, row, pages, before = grid.current, grid.row, grid.in_sight, grid.rows
 
         def question(stop: Stop) -> Grown | None:
             try:
-                rows = Paged(look, look.listing(ask, stop))
+                known = before.listing if isinstance(before, Paged) and before.listing.ask == ask else None
+                rows = Paged(look, look.listing(ask, stop) if known is None else look.longer(known, stop))
                 here = rows.total - 1 if at_end else located(rows, line, row, stop)
                 numbers = {*pages, here // PAGE, *((p + 1 for p in pages) if here > row else ())}
                 seen = {n: rows.lines(n * PAGE, PAGE, stop) for n in sorted(numbers) if n >= 0}

@@ -1,14 +1,15 @@
 """What-if: settings to change, and what the incident would have been with them, beside what it was."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+import time
+from functools import partial
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.timer import Timer
 from textual.widgets import Static
 
 from afscope.model.browse import Line
-from afscope.model.clock import SECOND
+from afscope.model.clock import SECOND, Micros
 from afscope.model.simulation import Outcome, Simulation
 from afscope.model.timeline import Chart, Lane, Step
 from afscope.tui import palette
@@ -19,11 +20,8 @@ from afscope.tui.lanes import FewLanes
 from afscope.tui.overlays import Prompt
 from afscope.tui.rows import Fixed
 from afscope.tui.screens.body import Body
-from afscope.tui.source import CaseFile
-from afscope.tui.times import duration
-
-if TYPE_CHECKING:
-    from afscope.engine.investigation import Investigation
+from afscope.tui.times import between, duration
+from afscope.tui.whatif import simulated
 
 SETTINGS = ("setting", "recorded", "changed", "meaning")
 OUTCOMES = ("settings", "p50", "p95", "seconds", "lost", "pod_hours", "unfinished", "finished")
@@ -38,19 +36,12 @@ _RECORDED = {
 """Where the engine's list of targets has a setting."""
 
 
-def simulated(case: CaseFile, variants: Sequence[Mapping[str, str]], target: str, lang: str) -> Simulation:
-    """The simulation of one target. Raises AfscopeError. Imported late: it costs nothing before it is wanted."""
-    from afscope.simulate import simulate
-
-    return simulate(cast("Investigation", case), variants, target=target, lang=lang)[0]
-
-
 class WhatIf(Body):
     """Settings, outcomes, replicas over time."""
 
     name_ = "whatif"
     DEFAULT_CSS = """
-    WhatIf .about { height: auto; max-height: 3; padding: 0 1; text-style: bold; }
+    WhatIf .about { height: auto; max-height: 4; padding: 0 1; text-style: bold; }
     WhatIf #grid-settings { height: 1fr; } WhatIf #grid-outcomes { height: 1fr; border-top: solid $surface; }
     """
 
@@ -58,6 +49,12 @@ class WhatIf(Body):
         super().__init__(desk)
         self.variants: list[dict[str, str]] = [{}]
         self.only = ""
+        self._of: tuple[str, tuple[Micros, Micros] | None] | None = None
+        """Target and range of the outcomes that are shown."""
+        self._result: Text | None = None
+        """How far the shown outcomes can be trusted."""
+        self._begun = 0.0
+        self._ticking: Timer | None = None
         self._about = Static(classes="about", markup=False)
         self._settings = Grid(desk.lang, "grid-settings", tint=_tint)
         self._outcomes = Grid(desk.lang, "grid-outcomes")
@@ -85,7 +82,7 @@ class WhatIf(Body):
         return self._settings
 
     def refill(self) -> None:
-        """The settings of the target; outcomes of another target are of no use."""
+        """The settings of the target; outcomes of another target or range are told as such."""
         from afscope.simulate import SETTINGS as KNOWN
 
         about = next((row for row in self.desk.case.analysis.targets if row.get("target") == self.target), {})
@@ -97,7 +94,25 @@ class WhatIf(Body):
             meaning = f"{setting.text(self.desk.lang)}{f' [{setting.unit}]' if setting.unit else ''}"
             lines.append(Line(0, (name, shown or setting.default, changed.get(name, ""), meaning), name))
         self._settings.show(Fixed(SETTINGS, lines, only=self.only), self._settings.row)
-        self._about.update(Text(self.word("whatif_hint", n=len(self.variants))))
+        if not self.asking("simulate"):
+            self._hint()
+
+    def _hint(self) -> None:
+        lines = [Text(self.word("whatif_hint", n=len(self.variants)))]
+        of = (self.target, self.desk.place.range)
+        if self._result is not None and self._of == of:
+            lines = [self._result]
+        elif self._of is not None:
+            lines.append(Text(self.word("whatif_stale", what=self._named(*self._of)), palette.ORANGE))
+        elif of[1] is not None:
+            lines.append(Text(self._named(*of), palette.ORANGE))
+        self._about.update(Text("\n").join(lines))
+
+    def _named(self, target: str, span: tuple[Micros, Micros] | None) -> str:
+        """What a simulation is about."""
+        whole = self.desk.place.axis.start, self.desk.place.axis.end
+        where = self.word("whatif_range" if span else "whatif_whole", range=between(*(span or whole)))
+        return f"{harmless(target)}, {where}"
 
     def on_grid_chosen(self, event: Grid.Chosen) -> None:
         """Nothing hangs on the row."""
@@ -127,17 +142,50 @@ class WhatIf(Body):
             self.refill()
 
     def run(self) -> None:
-        """Simulates all variants."""
-        case, target, lang = self.desk.case, self.target, self.desk.lang
+        """Simulates all variants, within the range if there is one."""
+        case, of, lang = self.desk.case, (self.target, self.desk.place.range), self.desk.lang
         variants = [dict(variant) for variant in self.variants if variant]
-        self._about.update(Text(self.word("simulating")))
-        self.ask("simulate", lambda _stop: simulated(case, variants, target, lang), self._shown)
+        self._begun = time.monotonic()
+        self._tick()
+        if self._ticking is None:
+            self._ticking = self.set_interval(1.0, self._tick)
+        question = partial(simulated, case, variants, of[0], lang, of[1])
+        self.ask("simulate", question, lambda found: self._shown(found, of))
+
+    def _tick(self) -> None:
+        """Says that it still goes on."""
+        if self._ticking is not None and not self.asking("simulate"):
+            self._over()
+            return
+        spent = duration(round((time.monotonic() - self._begun) * SECOND), whole=True)
+        what = self._named(self.target, self.desk.place.range)
+        self._about.update(Text(self.word("simulating", what=what, spent=spent)))
+
+    def _over(self) -> None:
+        if self._ticking is not None:
+            self._ticking.stop()
+            self._ticking = None
+
+    def back(self) -> bool:
+        """Calls off the simulation under way."""
+        if not self.call_off("simulate"):
+            return False
+        self._over()
+        self._about.update(Text(self.word("whatif_called_off"), palette.ORANGE))
+        return True
+
+    def left(self) -> None:
+        """Nobody waits for the simulation any more."""
+        self.back()
 
     def failed(self, why: str) -> None:
         """Why it could not be simulated."""
+        self._over()
         self._about.update(Text(harmless(why), palette.VERMILLION))
 
-    def _shown(self, found: Simulation) -> None:
+    def _shown(self, found: Simulation, of: tuple[str, tuple[Micros, Micros] | None]) -> None:
+        self._over()
+        self._of = of
         fidelity = found.fidelity
         how = self.word(
             "fidelity", writes=f"{fidelity.writes_matched}/{fidelity.writes_total}",
@@ -145,21 +193,22 @@ class WhatIf(Body):
         )  # fmt: skip
         colour = palette.GREEN if fidelity.trusted else palette.ORANGE
         trust = self.word("trusted" if fidelity.trusted else "not_trusted", because=harmless(fidelity.because))
-        lines = [Text.assemble((f"{trust} ", colour), how)]
+        lines = [Text(self.word("whatif_of", what=self._named(*of))), Text.assemble((f"{trust} ", colour), how)]
         lines += [Text(harmless(note), "dim") for note in found.notes]
-        self._about.update(Text("\n").join(lines))
+        self._result = Text("\n").join(lines)
+        self._hint()
         outcomes = [
             (self.word("as_recorded"), found.recorded),
             (self.word("as_simulated"), found.baseline),
-            *((_named(n, variant), variant) for n, variant in enumerate(found.variants)),
+            *((_settings(n, variant), variant) for n, variant in enumerate(found.variants)),
         ]
         rows = [Line(0, self._cells(name, outcome), name) for name, outcome in outcomes]
         self._outcomes.show(Fixed(OUTCOMES, rows))
-        axis = self.desk.place.axis
+        start, end = of[1] or (self.desk.place.axis.start, self.desk.place.axis.end)
         names = [self.word("col_recorded"), "baseline", *(f"#{n + 1}" for n in range(len(found.variants)))]
         lanes = tuple(_lane(name, outcome) for name, (_, outcome) in zip(names, outcomes, strict=True))
         self._replicas.display = True
-        self._replicas.show(Chart(self.target, axis.start, axis.end, lanes, (), (), (), ()))
+        self._replicas.show(Chart(of[0], start, end, lanes, (), (), (), ()))
         self._replicas.refresh(layout=True)
 
     def _cells(self, name: str, outcome: Outcome) -> tuple[str, ...]:
@@ -184,7 +233,7 @@ class WhatIf(Body):
         self.refill()
 
 
-def _named(number: int, variant: Outcome) -> str:
+def _settings(number: int, variant: Outcome) -> str:
     return f"#{number + 1} " + " ".join(f"{name}={value}" for name, value in variant.set.items())
 
 
