@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable
 
+from afscope.control.fallback import fallback_from
 from afscope.control.hpa import HpaSpec, Metric, Observed, behavior_from
 from afscope.control.keda import Polled, Row, Trigger, poll
 from afscope.control.scaledobject import ScaledObject
@@ -40,8 +41,8 @@ class Lab(Workers):
                 self.airflow.trigger(work.pop(0), self.now)
             while hooks and hooks[0][0] <= self.at():
                 hooks.pop(0)[1](self)
-            if self.every(1, 0.4) and not self.broken("scheduler"):
-                self.airflow.loop(self.now, sends=not self.broken("broker"))
+            if self.every(self.plan.loop, 0.4) and not self.broken("scheduler") and not self.database():
+                self._schedules()
             if self.every(self.plan.polling, 2.8) and not self.broken("keda") and not self.broken("paused"):
                 self._poll()
             if self.every(SYNC_S, 7.3):
@@ -52,9 +53,50 @@ class Lab(Workers):
             self._consume()
             self._status()
             if self.every(1, 0.9):
-                db += self.airflow.poll(self.now)
+                db += self._reads()
             self.now = round(self.now + TICK, 2)
         return Recording("lab", {"root_causes": [], **self.plan.label}, {**self.streams, DB: db}, dict(self.logs))
+
+    def broken(self, fault: str) -> bool:
+        """Whether a fault holds now, by itself or because of the database."""
+        because = {"keda": "db_locked", "connect": "db_down"}.get(fault)
+        return super().broken(fault) or (because is not None and super().broken(because))
+
+    # -- Airflow's scheduler, and the recorder's polls
+
+    def broker(self) -> str:
+        """What is wrong with the broker: refused, hung or nothing."""
+        return next((kind for kind in ("refused", "hung") if self.broken(f"broker_{kind}")), "")
+
+    def database(self) -> str:
+        """What is wrong with the metadata database: locked, down or nothing."""
+        return next((kind for kind in ("locked", "down") if self.broken(f"db_{kind}")), "")
+
+    def _schedules(self) -> None:
+        kind = self.broker()
+        for task in self.airflow.loop(self.now, kind):
+            key = f"TaskInstanceKey(dag_id='{task.run.work.dag}', task_id='{task.task_id}', run_id='{task.run.run_id}', try_number={task.attempt}, map_index=-1)"
+            if kind == "hung":
+                for n in (1, 2, 3):
+                    self.scheduler_says(f"INFO - [Try {n} of 3] Task Timeout Error for Task: ({key}).", later=n)
+            why = "Timeout, PID: 7" if kind == "hung" else "Error 111 connecting to redis:6379. Connection refused."
+            self.scheduler_says(f"ERROR - Error sending Celery task: {why}", later=3.5 if kind == "hung" else 0.2)
+
+    def scheduler_says(self, text: str, later: float = 0.0) -> None:
+        """A line of the scheduler's log."""
+        at = obj.stamp(self.now + later)[:-1]
+        line = f"[{at}.{int((self.now + later) % 1 * 1000):03}+0000] {{celery_executor.py:290}} {text}"
+        self.log(f"pod.{self.plan.release}-scheduler-0.log.gz", line)
+
+    def _reads(self) -> list[Line]:
+        if self.database() == "down":
+            return [{"t": self.now, "poll": "failed", "took": 0.01, "error": "connection to server failed: Connection refused"}]
+        if self.database() == "locked":
+            # the poll hangs until its own statement_timeout
+            if self.every(5, 0.9):
+                return [{"t": self.now, "poll": "failed", "took": 5.0, "error": "canceling statement due to statement timeout"}]
+            return []
+        return self.airflow.poll(self.now)
 
     # -- KEDA
 
@@ -65,7 +107,8 @@ class Lab(Workers):
 
     def _spec(self) -> ScaledObject:
         p = self.plan
-        return ScaledObject(min_replicas=p.low, max_replicas=p.high, polling_s=p.polling, cooldown_s=p.cooldown)
+        return ScaledObject(min_replicas=p.low, max_replicas=p.high, polling_s=p.polling, cooldown_s=p.cooldown,
+                            idle_replicas=p.idle, fallback=fallback_from(p.fallback))  # fmt: skip
 
     def _poll(self) -> None:
         broken = self.broken("query") or self.broken("connect")
@@ -79,6 +122,7 @@ class Lab(Workers):
             )
             self._operator_failed()
         if not action.frozen:
+            self.stands_in = bool(action.fallback)
             ready = "TriggerError" if action.row is Row.TRIGGER_ERROR else "ScaledObjectReady"
             active = (
                 "ScalerActive"
@@ -134,11 +178,13 @@ class Lab(Workers):
             return
         p = self.plan
         hung = self.broken("metrics") or (self.broken("keda") and self.replicas > 0)
-        failed = hung or self.broken("query") or self.broken("connect") or self.broken("api")
+        failed = hung or (self.broken("query") and not self.stands_in) or self.broken("connect") or self.broken("api")
         metric = Metric(self.metric, 1000, labels=(("scaledobject.keda.sh/name", self.worker),))
         spec = HpaSpec(p.high, (metric,), max(1, p.low), behavior_from(p.behavior))
         status = len(self._alive())
         usage = None if failed else round(self.value() * 1000)
+        if self.stands_in and p.fallback:
+            usage = p.fallback["replicas"] * 1000
         seen = Observed(self.replicas, status, [usage])
         self.history, decision = sync(self.history, spec, seen, from_seconds(self.now))
         if failed and self.replicas:

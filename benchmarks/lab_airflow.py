@@ -78,6 +78,10 @@ class Airflow:
     messages: list[Task] = field(default_factory=list)
     beat_at: float = 0.0
     started_at: float = 0.0
+    candidates: int = CANDIDATES
+    retry_delay: float = 10.0
+    unsent: list[tuple[float, Task]] = field(default_factory=list)
+    """Tasks whose message the broker did not take, and when the executor gives them up."""
     _seen: dict[tuple[str, str], Line] = field(default_factory=dict)
     _counts: list[Line] | None = None
 
@@ -97,10 +101,15 @@ class Airflow:
 
     # -- the scheduler's loop
 
-    def loop(self, now: float, *, sends: bool = True) -> None:
-        """One pass: runs start and end, tasks are scheduled and, within all limits, queued."""
+    def loop(self, now: float, broker: str = "") -> list[Task]:
+        """One pass: runs start and end, tasks are scheduled and, within all limits, queued.
+
+        `broker` is what is wrong with it: refused or hung. Gives the tasks that were queued and could not be sent.
+        """
         self.beat_at = now if now - self.beat_at >= 5 else self.beat_at
         self._runs(now)
+        self._give_up(now)
+        known = len(self.unsent)
         for task in self.tasks:
             if task.state == "running" and now - (task.beat or now) > ZOMBIE_S:
                 self.end(task, now, ok=False)
@@ -111,8 +120,8 @@ class Airflow:
                 held["pool", task.run.work.pool] += 1
                 held["all", ""] += 1
         sent = 0
-        for task in self.tasks if sends else ():
-            if task.state != "scheduled" or sent == CANDIDATES:
+        for task in self.tasks:
+            if task.state != "scheduled" or sent == self.candidates:
                 continue
             work = task.run.work
             full = (
@@ -125,18 +134,28 @@ class Airflow:
             sent += 1
             for key in (("dag", self._cap_key(task)), ("pool", work.pool), ("all", "")):
                 held[key] += 1
-            self._queue(task, now)
+            self._queue(task, now, broker)
+        return [task for _, task in self.unsent[known:]]
+
+    def _give_up(self, now: float) -> None:
+        """The executor reports failure for what it could not send: the task fails without ever having started."""
+        for task in [task for at, task in self.unsent if at <= now]:
+            self.end(task, now, ok=False)
+        self.unsent = [(at, task) for at, task in self.unsent if at > now]
 
     def _cap_key(self, task: Task) -> str:
         # since 3.0 max_active_tasks counts per run
         return task.run.run_id if self.major == 3 else task.run.work.dag
 
-    def _queue(self, task: Task, now: float) -> None:
-        task.state, task.queued_at, task.celery = "queued", now, self._uuid()
+    def _queue(self, task: Task, now: float, broker: str) -> None:
+        task.state, task.queued_at, task.celery = "queued", now, "" if broker else self._uuid()
         task.attempt += self.major == 2
         task.started_at = task.ended_at = None
         task.host = ""
-        self.messages.append(task)
+        if broker:  # refused at once; else three tries of [celery] operation_timeout, 1 s each
+            self.unsent.append((now + (0.5 if broker == "refused" else 4.0), task))
+        else:
+            self.messages.append(task)
 
     def _runs(self, now: float) -> None:
         for run in self.runs:
@@ -168,7 +187,7 @@ class Airflow:
         if ok:
             task.state = "success"
         elif task.attempt <= task.run.work.retries:
-            task.state, task.retry_at = "up_for_retry", now + 10
+            task.state, task.retry_at = "up_for_retry", now + self.retry_delay
         else:
             task.state = "failed"
 

@@ -84,7 +84,7 @@ def condition(kind: str, status: str, reason: str, message: str, since: float) -
     return {"type": kind, "status": status, "lastTransitionTime": stamp(since), "reason": reason, "message": message}
 
 
-def scaled_conditions(ready: str, active: str, *, paused: bool = False) -> list[Body]:
+def scaled_conditions(ready: str, active: str, *, paused: bool = False, fallback: bool = False) -> list[Body]:
     """The four conditions of a ScaledObject by the reasons of two of them."""
     words = {
         "ScaledObjectReady": ("True", "ScaledObject is defined correctly and is ready for scaling"),
@@ -98,6 +98,8 @@ def scaled_conditions(ready: str, active: str, *, paused: bool = False) -> list[
         {"type": "Active", "status": words[active][0], "reason": active, "message": words[active][1]},
         {"type": "Fallback", "status": "False", "reason": "NoFallbackFound", "message": "No fallbacks are active on this scaled object"},
     ]  # fmt: skip
+    if fallback:
+        out[2] = {"type": "Fallback", "status": "True", "reason": "FallbackExists", "message": "At least one trigger is falling back on this scaled object"}
     told = {"type": "Paused", "status": "True", "reason": "ScaledObjectPaused", "message": "ScaledObject is paused"}
     return [*out, told if paused else {"type": "Paused", "status": "False"}]
 

@@ -165,7 +165,8 @@ class Workers(Recorder):
         ]
         for line in banner:
             self.log(f"pod.{pod.name}.log.gz", line)
-        self.worker_says(pod, f"celery@{pod.name} ready.")
+        if not self.cut_off():
+            self.worker_says(pod, f"celery@{pod.name} ready.")
 
     def die(self, pod: Pod) -> None:
         """The container's process is killed; its tasks stay in the table until the scheduler misses them."""
@@ -227,12 +228,15 @@ class Workers(Recorder):
         pod.tasks = []
 
     def _consume(self) -> None:
+        if self.broken("db_locked") or self.broken("db_down"):
+            return  # a task that can neither start nor say that it is over
         for pod in self.pods:
             self._finish(pod)
-        if self.broken("broker") or self.broken("deaf"):
+            self._calls(pod)
+        if self.cut_off() or self.broken("broker_hung") or self.broken("deaf"):
             return
         free = [
-            p for p in self.pods if p.consuming is not None and p.stopping is None and p.gone is None and not p.frozen
+            p for p in self.pods if p.consuming is not None and p.stopping is None and p.gone is None and not (p.frozen or p.deaf)
         ]
         for task in [t for t in self.airflow.messages if t.run.work.queue in self.plan.listens]:
             takers = [p for p in free if len(p.tasks) < self.plan.concurrency]
@@ -242,6 +246,26 @@ class Workers(Recorder):
             self.airflow.messages.remove(task)
             self.airflow.start(task, pod.name, self.now + self.dice.uniform(0.3, 0.9))
             pod.tasks.append((task, task.token))
+
+    def cut_off(self) -> bool:
+        """Whether workers cannot reach the broker and know it; one that hangs leaves them waiting in silence."""
+        return self.broken("broker_refused") or self.broken("broker_cut")
+
+    def _calls(self, pod: Pod) -> None:
+        """Celery's attempts to reach the broker: after 2, 4, 6 up to 30 s."""
+        if pod.consuming is None or pod.stopping is not None or pod.gone is not None:
+            return
+        if not self.cut_off():
+            if pod.calls:
+                self.worker_says(pod, "Connected to redis://redis:6379/0")
+            pod.calls = 0
+            return
+        if not pod.calls and pod.consuming < self.now:
+            self.worker_says(pod, "consumer: Connection to broker lost. Trying to re-establish the connection...", "WARNING")
+        if not pod.calls or self.now >= pod.calls_at:
+            pod.calls += 1
+            pod.calls_at = self.now + min(2 * pod.calls, 30)
+            self.worker_says(pod, "consumer: Cannot connect to redis://redis:6379/0: Error 111 connecting to redis:6379. Connection refused..", "ERROR")
 
     def _finish(self, pod: Pod) -> None:
         if pod.gone is not None:

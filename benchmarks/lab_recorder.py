@@ -38,6 +38,8 @@ class Plan:
     divisor: int = 0
     low: int = 0
     high: int = 8
+    idle: int | None = None
+    fallback: dict[str, int] | None = None
     polling: int = 5
     cooldown: int = 30
     behavior: dict[str, Any] | None = None
@@ -46,6 +48,9 @@ class Plan:
     counts_queues: tuple[str, ...] = ("default",)
     listens: tuple[str, ...] = ("default",)
     parallelism: int = 32
+    loop: float = 1
+    candidates: int = 16
+    retry_delay: float = 10
     pools: dict[str, int] = field(default_factory=dict)
     dags: dict[str, dict[str, Any]] = field(default_factory=dict)
     boot: float = 3
@@ -79,6 +84,11 @@ class Pod:
     condition: obj.Body | None = None
     pull_tries: int = 0
     frozen: bool = False
+    deaf: bool = False
+    """It lost the broker and never took up its queue again."""
+    calls: int = 0
+    calls_at: float = 0.0
+    """Attempts to reach the broker, and when the next one is due."""
     next_at: float = 0.0
     tasks: list[tuple[Task, int]] = field(default_factory=list)
 
@@ -95,7 +105,7 @@ class Recorder:
         self.airflow = Airflow(
             plan.major, self.dice, "" if plan.mysql else "+00:00",
             {name: {**dag, **plan.dags.get(name, {})} for name, dag in dags.items()},
-            {"default_pool": 128, **plan.pools}, plan.parallelism, started_at=plan.start,
+            {"default_pool": 128, **plan.pools}, plan.parallelism, started_at=plan.start, candidates=plan.candidates, retry_delay=plan.retry_delay,
         )  # fmt: skip
         self.streams: dict[str, list[Line]] = {f"k8s/{kind}.jsonl.gz": [] for kind in KINDS}
         self.logs: dict[str, list[str]] = defaultdict(list)
@@ -103,6 +113,7 @@ class Recorder:
         self.replicas, self.writer = plan.low, obj.wrote_replicas("helm", plan.start, scale=False)
         self.keda, self.history = KedaState(), History()
         self.conditions = ("ScaledObjectReady", "ScalerNotActive")
+        self.stands_in = False
         self.hpa: obj.Body = {"desiredReplicas": 0, "currentMetrics": None}
         self.hpa_since: dict[str, tuple[str, float]] = {}
         self.hpa_asked: float | None = None
@@ -269,9 +280,13 @@ class Recorder:
         spec: obj.Body = {"scaleTargetRef": {"kind": p.kind, "name": self.worker}, "minReplicaCount": p.low, "maxReplicaCount": p.high,
                           "pollingInterval": p.polling, "cooldownPeriod": p.cooldown,
                           "triggers": [{"type": "mysql" if p.mysql else "postgresql", "metadata": {**meta, "query": query}}]}  # fmt: skip
+        if p.idle is not None:
+            spec["idleReplicaCount"] = p.idle
+        if p.fallback:
+            spec["fallback"] = p.fallback
         if p.behavior:
             spec["advanced"] = {"horizontalPodAutoscalerConfig": {"behavior": p.behavior}}
-        status: obj.Body = {"conditions": obj.scaled_conditions(*self.conditions, paused=self.broken("paused")),
+        status: obj.Body = {"conditions": obj.scaled_conditions(*self.conditions, paused=self.broken("paused"), fallback=self.stands_in),
                             "hpaName": f"keda-hpa-{self.worker}", "externalMetricNames": [self.metric]}  # fmt: skip
         if self.keda.last_active:
             status["lastActiveTime"] = obj.stamp(self.keda.last_active / 1e6)

@@ -267,7 +267,10 @@ class _Sweep:
                 taken += 1
                 cause = self._claimed(now, waiter, stage)
                 now.causes[id(waiter)] = cause
-                if stage != "consume" and (boot is None or cause.claim is not None):
+                if stage == "consume":
+                    # free slots that nothing fills, and nobody who works: who is behind waits for the same
+                    boot = cause if boot is None and cause.claim is not None and not target.busy(now.busy) else boot
+                elif boot is None or cause.claim is not None:
                     boot = cause
                     if cause.claim is None and not target.busy(now.busy) and self._overdue(now, waiter, cause):
                         boot = _Cause(UNKNOWN, UNKNOWN)

@@ -5,13 +5,14 @@
 -- component = "worker"
 -- severity = "critical"
 -- needs = ["task_instances", "dag_runs", "scaledobjects", "workloads", "pods", "log_lines"]
--- uses = ["broker_queues"]
+-- uses = ["broker_queues", "airflow_config"]
 -- explains = ["tasks_waiting", "tasks_stuck_in_queued", "workers_idle"]
 -- params.end = "1970-01-01"
 -- params.silence_s = 60
+-- params.waited_s = 30
 -- [text.en]
--- title = "Workers of {target} take nothing since they lost the broker: {pods} ready pod(s) with free slots"
--- detail = "{pod} lost its connection to the broker at {lost}, with nothing more said of it after {last}. The broker answered again, yet no worker of {target} started a task for {seconds} s while tasks waited."
+-- title = "{pods} worker(s) of {target} take nothing since they lost the broker, with free slots"
+-- detail = "{pod} lost its connection to the broker at {lost}, with nothing more said of it after {last}. The broker answered again, yet none of these pods started a task for up to {seconds} s while tasks waited."
 -- remedy = "Restart the workers (kubectl rollout restart). Keep workers.livenessProbe.enabled in the chart, upgrade celery and kombu (reconnection bugs of Redis consumers), and set [celery_broker_transport_options] socket_keepalive and health_check_interval."
 -- [text.zh]
 -- name = "worker 断连"
@@ -19,41 +20,43 @@
 -- detail = "{pod} 在 {lost} 断开与 broker 的连接，{last} 之后不再有相关日志。broker 已恢复应答，但 {target} 的 worker 在任务等待期间有 {seconds} 秒没有启动任何任务。"
 -- remedy = "重启 worker（kubectl rollout restart）。保持 chart 的 workers.livenessProbe.enabled，升级 celery 与 kombu（Redis 消费者重连缺陷），并设置 [celery_broker_transport_options] 的 socket_keepalive 与 health_check_interval。"
 -- ---
+-- The broker is up again when a worker says that it is connected, a task starts anywhere else, the recorder reads a
+-- queue, or (up to Airflow 3.1) the scheduler is given the id of a message, which it is only once the broker took it.
 WITH alive AS (
-    SELECT target, name, slots, consuming_at, least(coalesce(stopping_at, $end::TIMESTAMP), coalesce(gone_at, $end::TIMESTAMP), $end::TIMESTAMP) AS to_at
+    SELECT target, uid, name, slots, queues, consuming_at, least(coalesce(stopping_at, $end::TIMESTAMP), coalesce(gone_at, $end::TIMESTAMP), $end::TIMESTAMP) AS to_at
     FROM worker_pods WHERE consuming_at IS NOT NULL
 ),
 lost AS (
-    SELECT p.target, p.name, p.slots, p.to_at, min(l.ts) AS lost_at, max(l.ts) AS last_at, arg_min(l.text, l.ts) AS text
+    SELECT p.*, min(l.ts) AS lost_at, max(l.ts) AS last_at, arg_min(l.text, l.ts) AS text
     FROM alive p JOIN log_lines l ON l.pod = p.name AND l.pattern IN ('worker.broker_lost', 'worker.broker_connect') AND l.ts >= p.consuming_at AND l.ts < p.to_at
     GROUP BY ALL
 ),
-groups AS (
-    SELECT target, min(lost_at) AS lost_at, max(last_at) AS last_at, count(*) AS pods, arg_min(name, lost_at) AS pod, arg_min(text, lost_at) AS text, sum(slots) AS slots, max(to_at) AS to_at
-    FROM lost GROUP BY target
-),
--- the broker is up: somebody else's worker was given a task, or the recorder read it
-proof AS (
-    SELECT g.target, min(x.ts) AS up_at
-    FROM groups g JOIN (
-        SELECT a.running_at AS ts, p.target FROM attempts a JOIN alive p ON p.name = a.host WHERE a.running_at IS NOT NULL
+up AS (
+    SELECT l.uid, min(x.ts) AS up_at
+    FROM lost l JOIN (
+        SELECT a.running_at AS ts, a.host AS pod FROM attempts a WHERE a.running_at IS NOT NULL
         UNION ALL SELECT ts, NULL FROM broker_queues WHERE change IN ('ADDED', 'MODIFIED')
-    ) x ON x.ts > g.last_at AND x.target IS DISTINCT FROM g.target
-    GROUP BY g.target
+        UNION ALL SELECT ts, NULL FROM log_lines WHERE pattern = 'worker.connected'
+        UNION ALL SELECT a.queued_at, NULL FROM attempts a CROSS JOIN airflow f WHERE a.external_executor_id IS NOT NULL AND (f.major = 2 OR f.release <= 301)
+    ) x ON x.ts > l.last_at AND x.pod IS DISTINCT FROM l.name
+    GROUP BY l.uid
 ),
-spans AS (
-    SELECT g.*, x.up_at, greatest(g.last_at, x.up_at) AS from_at,
-        least(g.to_at, coalesce((SELECT min(a.running_at) FROM attempts a JOIN alive p ON p.name = a.host WHERE p.target = g.target AND a.running_at > g.last_at), $end::TIMESTAMP)) AS until
-    FROM groups g JOIN proof x USING (target)
+silent AS (
+    SELECT l.*, u.up_at, greatest(l.last_at, u.up_at) AS from_at,
+        least(l.to_at, coalesce((SELECT min(a.running_at) FROM attempts a WHERE a.host = l.name AND a.running_at > l.last_at), $end::TIMESTAMP)) AS until
+    FROM lost l JOIN up u USING (uid)
+),
+-- a full worker takes nothing either; and nobody misses a worker for which nothing waits
+idle AS (
+    SELECT s.*, (SELECT max(date_diff('millisecond', greatest(q.from_at, s.from_at), least(q.to_at, s.until))) / 1000.0 FROM queued_spans q
+            WHERE q.target = s.target AND q.from_at < s.until AND q.to_at > s.from_at AND (coalesce(len(s.queues), 0) = 0 OR list_contains(s.queues, q.queue))) AS waited_s
+    FROM silent s
+    WHERE s.until >= s.from_at + to_seconds($silence_s)
+        AND s.slots > (SELECT count(*) FROM running_spans r WHERE r.host = s.name AND r.from_at < s.until AND coalesce(r.to_at, $end::TIMESTAMP) > s.from_at)
 )
-SELECT s.from_at AS started_at, s.until AS ended_at, s.target, s.target AS subject,
-    {'target': s.target, 'pods': s.pods, 'pod': s.pod, 'lost': strftime(s.lost_at, '%H:%M:%S'), 'last': strftime(s.last_at, '%H:%M:%S'),
-     'seconds': CAST(round(date_diff('millisecond', s.from_at, s.until) / 1000.0) AS BIGINT)} AS params,
+SELECT min(from_at) AS started_at, max(until) AS ended_at, target, target AS subject,
+    {'target': target, 'pods': count(*), 'pod': arg_min(name, lost_at), 'lost': strftime(min(lost_at), '%H:%M:%S'), 'last': strftime(max(last_at), '%H:%M:%S'),
+     'seconds': CAST(round(max(date_diff('millisecond', from_at, until)) / 1000.0) AS BIGINT)} AS params,
     0.85 AS confidence,
-    [{'table': 'log_lines', 'ts': s.lost_at, 'key': s.pod, 'text': s.text}] AS evidence
-FROM spans s
-WHERE s.until >= s.from_at + to_seconds($silence_s)
-    -- each worker of the target lost it, and had free slots
-    AND NOT EXISTS (FROM alive p WHERE p.target = s.target AND p.consuming_at < s.until AND p.to_at > s.from_at AND p.name NOT IN (SELECT name FROM lost))
-    AND s.slots > (SELECT count(*) FROM running_spans r WHERE r.target = s.target AND r.from_at < s.until AND coalesce(r.to_at, $end::TIMESTAMP) > s.from_at)
-    AND EXISTS (FROM queued_spans q WHERE q.target = s.target AND q.from_at < s.until AND q.to_at > s.from_at)
+    list({'table': 'log_lines', 'ts': lost_at, 'key': name, 'text': text} ORDER BY lost_at)[1:3] AS evidence
+FROM idle WHERE waited_s >= $waited_s GROUP BY target

@@ -1,0 +1,160 @@
+"""More incidents of the lab: the broker, KEDA's own settings and silences, the database, slow schedulers, pods of the
+KubernetesPodOperator, evictions, beginnings and ends that no capture saw, and calm that only looks like trouble."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from benchmarks import lab_objects as obj
+from benchmarks.lab import Lab
+from benchmarks.lab_airflow import Work
+from benchmarks.lab_kpo import KpoPods
+from benchmarks.recorded import Recording
+from benchmarks.scenarios import HEALTHY, NO_COLUMN, guilty, make, running
+
+Maker = Callable[[], Recording]
+BURST = Work(20, 24, 30)
+LATE = Work(60, 24, 25, dag="late")
+
+
+def broker() -> dict[str, Maker]:
+    """Messages that are not sent, or not taken."""
+    down = guilty("broker_unavailable", also=("worker_disconnected", "tasks_stuck_in_queued"))
+    warm = Work(15, 6, 25)
+    return {
+        "refused_at_work": lambda: make(down, warm, Work(52, 24, 25, dag="late", retries=9), faults={"broker_refused": (50, 130)}, end=240),
+        "refused_from_zero": lambda: make(down, replace(BURST, retries=9), faults={"broker_refused": (10, 100)}, end=240),
+        "refused_airflow3": lambda: make(down, warm, Work(52, 24, 25, dag="late", retries=9), faults={"broker_refused": (50, 130)}, end=240, major=3),
+        "hung_at_work": lambda: make(down, warm, Work(52, 24, 25, dag="late", retries=9), faults={"broker_hung": (50, 130)}, end=240),
+        "hung_from_zero": lambda: make(down, replace(BURST, retries=9), faults={"broker_hung": (10, 100)}, end=240),
+        "no_retries": lambda: make(down, warm, Work(52, 24, 25, dag="late"), Work(80, 12, 25, dag="later"), faults={"broker_refused": (50, 130)}, end=220),
+        "workers_cut_off": lambda: make(down, warm, Work(52, 24, 25, dag="late"), faults={"broker_cut": (50, 140)}, end=260),
+        "only_worker_cut_off": lambda: make(down, warm, Work(52, 10, 25, dag="late"), faults={"broker_cut": (50, 140)}, low=1, high=1, concurrency=16, end=260),
+        "to_the_end": lambda: make(down, warm, Work(52, 24, 25, dag="late"), faults={"broker_cut": (50, 999)}, end=160),
+        "deaf_workers": lambda: make(guilty("worker_disconnected", also=("max_replicas_ceiling",)), warm, Work(75, 24, 25, dag="late"), low=2, high=2,
+                                     faults={"broker_cut": (50, 70)}, hooks=((51, _deafen),), end=240),
+        "one_deaf_worker": lambda: make(guilty("max_replicas_ceiling", "worker_disconnected"), warm, Work(75, 32, 25, dag="late"), low=3, high=3,
+                                        faults={"broker_cut": (50, 70)}, hooks=((51, _deafen_one),), end=240),
+        "blip": lambda: make(HEALTHY, warm, Work(70, 12, 25, dag="late"), faults={"broker_cut": (50, 53)}, end=200),
+    }  # fmt: skip
+
+
+def _deafen(lab: Lab) -> None:
+    for pod in running(lab):
+        pod.deaf = True
+
+
+def _deafen_one(lab: Lab) -> None:
+    running(lab)[0].deaf = True
+
+
+def keda() -> dict[str, Maker]:
+    """KEDA's settings and silences."""
+    error = {"faults": {"query": (25, 999)}, "error": NO_COLUMN}
+    return {
+        "fallback_2": lambda: make(guilty("fallback_active", also=("trigger_query_error", "external_metric_timeout")), Work(15, 4, 30), Work(40, 32, 30, dag="late"), fallback={"failureThreshold": 3, "replicas": 2}, end=240, **error),
+        "fallback_from_zero": lambda: make(guilty("trigger_query_error", also=("fallback_active",)), Work(30, 32, 30), fallback={"failureThreshold": 3, "replicas": 1}, end=200, **error),
+        "fallback_enough": lambda: make(HEALTHY, Work(15, 4, 30), Work(50, 16, 30, dag="late"), fallback={"failureThreshold": 1, "replicas": 6}, faults={"query": (25, 35)}, error=NO_COLUMN, end=200),
+        "idle_0_min_2": lambda: make(HEALTHY, replace(BURST, tasks=16), low=2, idle=0, end=200),
+        "idle_1_min_3": lambda: make(HEALTHY, replace(BURST, tasks=16), low=3, idle=1, end=200),
+        "paused_all_day": lambda: make(guilty("scaledobject_paused"), BURST, faults={"paused": (0, 999)}, end=160),
+        "paused_at_the_maximum": lambda: make(HEALTHY, Work(15, 16, 20), Work(90, 12, 20, dag="late"), high=4, faults={"paused": (45, 999)}, end=180),
+        "restarts_at_work": lambda: make(HEALTHY, Work(15, 24, 40), faults={"keda": (35, 43)}, end=200),
+        "operator_gone_poll_30": lambda: make(guilty("keda_operator_down", also=("external_metric_timeout",)), Work(40, 24, 30), faults={"keda": (20, 200)}, polling=30, cooldown=120, end=330),
+        "operator_gone_to_the_end": lambda: make({"root_causes": [], "partial": True, "healthy": None}, BURST, faults={"keda": (12, 999)}, end=160),
+        "adapter_hung_max_20_airflow3": lambda: make(guilty("external_metric_timeout", component="keda-metrics-apiserver"), Work(15, 3, 40), Work(34, 60, 30, dag="late"), faults={"metrics": (30, 150)}, high=20, parallelism=96, end=300, major=3, dags={"late": {"max_active_tasks": 80}}),
+        "adapter_hung_statefulset": lambda: make(guilty("external_metric_timeout", component="keda-metrics-apiserver"), Work(15, 3, 40), Work(34, 28, 30, dag="late"), faults={"metrics": (30, 150)}, kind="StatefulSet", ordered=False, end=300, mysql=True),
+        "counts_running_only": lambda: make(guilty("queue_mismatch", also=("trigger_reads_other_database", "no_consumer_for_queue")), BURST, states=("running",), end=140),
+        "counts_scheduled_only": lambda: make(guilty("queue_mismatch", also=("trigger_reads_other_database", "no_consumer_for_queue")), BURST, states=("scheduled",), end=140),
+        "cooldown_kills": lambda: make(guilty("query_ignores_running", also=("sigterm_broadcast", "scale_down_kills_tasks", "flapping")), Work(15, 3, 120), states=("queued",), cooldown=20, end=220),
+        "mismatch_late": lambda: make(guilty("queue_mismatch", subject="gpu", also=("no_consumer_for_queue",)), Work(15, 12, 20), Work(90, 20, 20, dag="ml", queue="gpu"), end=200),
+    }  # fmt: skip
+
+
+def database() -> dict[str, Maker]:
+    """Airflow's own database, and a scheduler that is slow by itself."""
+    also = ("trigger_db_unreachable", "trigger_query_slow", "external_metric_timeout", "max_replicas_ceiling", "keda_operator_down", "scheduler_down")
+    slow = guilty("db_slow", also=also)
+    return {
+        "locked_from_zero": lambda: make(slow, BURST, faults={"db_locked": (18, 110)}, end=220),
+        "locked_at_work": lambda: make(slow, Work(15, 4, 60), Work(36, 24, 30, dag="late"), faults={"db_locked": (38, 120)}, end=240),
+        "down_at_work": lambda: make(slow, Work(15, 4, 60), Work(36, 24, 30, dag="late"), faults={"db_down": (38, 110)}, error=REFUSED, end=240),
+        "down_from_zero_mysql": lambda: make(slow, BURST, faults={"db_down": (18, 110)}, error=REFUSED, end=220, mysql=True),
+        "locked_to_the_end": lambda: make(slow, BURST, Work(24, 12, 20, dag="late"), faults={"db_locked": (28, 999)}, end=150),
+        "slow_scheduler": lambda: make(guilty("scheduler_slow", also=("scheduler_down",)), *(Work(15 + i, 16, 20, dag=f"d{i}") for i in range(8)), loop=12, candidates=8, parallelism=128, high=40, end=330),
+        "slow_scheduler_airflow3": lambda: make(guilty("scheduler_slow", also=("scheduler_down",)), *(Work(15 + i, 16, 20, dag=f"d{i}") for i in range(8)), loop=12, candidates=8, parallelism=128, high=40, end=330, major=3),
+        "scheduler_gone_to_the_end": lambda: make(guilty("scheduler_down"), BURST, faults={"scheduler": (12, 999)}, end=140),
+        "scheduler_gone_from_the_start": lambda: make(guilty("scheduler_down"), BURST, faults={"scheduler": (0, 100)}, end=200),
+    }  # fmt: skip
+
+
+REFUSED = "error establishing postgreSQL connection: failed to connect to `user=airflow database=airflow`: 10.0.3.7:5432 (airflow-postgresql): dial error: dial tcp 10.0.3.7:5432: connect: connection refused"
+
+
+def pods() -> dict[str, Maker]:
+    """Pods of the KubernetesPodOperator, and evictions."""
+    kpo = Work(15, 6, 400, dag="extract", kpo=True)
+    short = Work(15, 6, 30, dag="extract", kpo=True)
+    also = ("kpo_startup_timeout", "kpo_startup_timeout_too_long", "worker_slots_saturated", "max_replicas_ceiling")
+
+    def stuck(trouble: str, cause: str, **more: object) -> Recording:
+        pods_ = KpoPods(trouble, 100)
+        return make(guilty(cause, also=also, component="kubernetes-pod-operator"), kpo, Work(15, 6, 20), end=240, hooks=pods_.every_second(240), **more)  # type: ignore[arg-type]
+
+    return {
+        "kpo_unschedulable": lambda: stuck("nodes", "kpo_unschedulable"),
+        "kpo_unschedulable_airflow3": lambda: stuck("nodes", "kpo_unschedulable", major=3),
+        "kpo_image": lambda: stuck("image", "kpo_image_pull"),
+        "kpo_sidecar": lambda: stuck("sidecar", "xcom_sidecar_image_pull", kind="StatefulSet", ordered=False),
+        "kpo_calm": lambda: make(HEALTHY, short, Work(15, 6, 20), end=160, hooks=KpoPods().every_second(160)),
+        "kpo_still_waiting": lambda: make(guilty("kpo_unschedulable", also=also), kpo, end=150, hooks=KpoPods("nodes", 900).every_second(150)),
+        "node_pressure": lambda: make(guilty("eviction_kills_tasks", also=("node_lost", "zombie_tasks", "sigterm_broadcast")), replace(BURST, seconds=70), end=280, hooks=((75, _evict),)),
+        "drain_statefulset_airflow3": lambda: make(guilty("eviction_kills_tasks", also=("sigterm_broadcast",)), replace(BURST, seconds=70), end=280, hooks=((75, _drain),), kind="StatefulSet", ordered=False, major=3),
+        "drain_idle_node": lambda: make(HEALTHY, Work(15, 20, 20), Work(100, 8, 20, dag="late"), low=3, end=200, hooks=((65, _drain),)),
+    }  # fmt: skip
+
+
+def _evict(lab: Lab) -> None:
+    for pod in running(lab)[:3]:
+        said = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 61Mi. Container worker was using 3Gi, request is 1Gi."
+        lab.event("Pod", pod.name, "Evicted", said, kind="Warning", by="kubelet", uid=pod.uid)
+        lab.stop(pod)
+
+
+def _drain(lab: Lab) -> None:
+    name = max((pod.node for pod in running(lab)), key=lambda node: sum(p.node == node for p in running(lab)))
+    lab.emit("nodes", obj.node(name, lab.plan.start - 86400, cordoned=True))
+    for pod in [p for p in running(lab) if p.node == name]:
+        lab.stop(pod)
+
+
+def limits() -> dict[str, Maker]:
+    """Limits of Airflow beside, before and behind other trouble."""
+    pull = 'rpc error: code = NotFound desc = failed to resolve reference "registry.local/airflow:9": not found'
+    return {
+        "pool_held_by_the_queued": lambda: make(guilty("image_pull_failure"), Work(15, 30, 20, pool="api"), pools={"api": 8}, faults={"image": (0, 999)}, error=pull, end=150),
+        "dag_cap_held_by_the_queued": lambda: make(guilty("pods_unschedulable"), Work(15, 30, 20), dags={"nightly": {"max_active_tasks": 6}}, faults={"nodes": (0, 999)}, capacity=0, end=150),
+        "runs_held_by_the_queued": lambda: make(guilty("quota_exceeded"), *(Work(15 + i, 4, 20) for i in range(6)), dags={"nightly": {"max_active_runs": 2}}, faults={"quota": (0, 999)}, capacity=0, error=QUOTA, end=150),
+        "cap_and_ceiling": lambda: make(guilty("max_replicas_ceiling", "dag_max_active_tasks"), Work(15, 40, 25), Work(15, 30, 25, dag="capped"), dags={"capped": {"max_active_tasks": 3}}, high=3, end=300),
+        "pool_and_ceiling_mysql": lambda: make(guilty("max_replicas_ceiling", "pool_exhausted"), Work(15, 40, 25), Work(15, 24, 25, dag="api", pool="api"), pools={"api": 2}, high=4, end=320, mysql=True),
+        "pool_late": lambda: make(guilty("pool_exhausted", subject="api"), Work(15, 12, 20), Work(110, 24, 20, dag="api", pool="api"), pools={"api": 2}, end=300),
+        "serial_dag": lambda: make(HEALTHY, *(Work(15 + 30 * i, 1, 20, dag="serial") for i in range(5)), dags={"serial": {"max_active_tasks": 1, "max_active_runs": 1}}, end=220),
+        "pool_of_one_used_rightly": lambda: make(HEALTHY, Work(15, 2, 8, dag="lock", pool="mutex"), Work(15, 12, 20), pools={"mutex": 1}, end=160),
+        "paused_dag_nobody_waits": lambda: make(HEALTHY, BURST, dags={"sleepy": {"is_paused": True, "max_active_tasks": 16, "max_active_runs": 16}}),
+        "short_ceiling": lambda: make(HEALTHY, Work(15, 9, 4), high=2, end=120),
+        "wide_burst": lambda: make(HEALTHY, Work(15, 100, 15), Work(16, 100, 15, dag="b"), concurrency=16, high=20, parallelism=256, dags={"nightly": {"max_active_tasks": 200}, "b": {"max_active_tasks": 200}}, pools={"default_pool": 256}, end=200),
+        "rolling_deploy": lambda: make(HEALTHY, Work(15, 12, 20), Work(130, 12, 20, dag="late"), low=3, end=240, hooks=tuple((70 + 12 * i, _replace_one) for i in range(3))),
+        "graceful_roll_at_work": lambda: make(HEALTHY, Work(15, 12, 60), low=3, setsid=True, end=240, hooks=tuple((50 + 15 * i, _replace_one) for i in range(3))),
+    }  # fmt: skip
+
+
+QUOTA = 'Error creating: pods "orbit-worker-x" is forbidden: exceeded quota: shared, requested: requests.cpu=500m, used: requests.cpu=7800m, limited: requests.cpu=8'
+
+
+def _replace_one(lab: Lab) -> None:
+    lab.stop(min(running(lab), key=lambda pod: (len(pod.tasks), pod.created)))
+
+
+def more() -> dict[str, Maker]:
+    """Every incident by name."""
+    groups = {"broker": broker, "keda": keda, "database": database, "pods": pods, "beside": limits}
+    return {f"{group}.{name}": maker for group, makers in groups.items() for name, maker in makers().items()}
