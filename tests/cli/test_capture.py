@@ -93,7 +93,7 @@ def rows(path: Path, table: str) -> int:
 
 
 def test_it_records_until_its_time_is_over(lab: Lab) -> None:
-    done = lab.run(*lab.everything, "--duration", "60s")
+    done = lab.run(*lab.everything, "--duration", "120s")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{lab.out}\n"
     assert "ended (its time is over)" in done.stderr
