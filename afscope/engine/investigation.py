@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from afscope.engine import analysis, charts, episodes, evidence_rows, waits
-from afscope.engine.attribution import UNKNOWN, Attribution, attribute
+from afscope.engine.attribution import UNKNOWN, Attribution
 from afscope.engine.catalog import Catalog
 from afscope.engine.claims import Claim, collect, collect_for
 from afscope.engine.facts import Facts, mentioned, parameters
@@ -15,6 +15,7 @@ from afscope.engine.look import Look
 from afscope.engine.missing import missing_sources
 from afscope.engine.rulings import Bench
 from afscope.engine.session import Result, Session
+from afscope.engine.sweep import attribute
 from afscope.engine.verdict import findings, texts
 from afscope.engine.words import say
 from afscope.errors import AnalyzerError, QueryError, UsageError

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,6 +36,8 @@ _SQL_TYPES = {
 COPY_ROWS = 300_000
 KEPT_POLLS = 30
 """So many growths long rows that were sealed meanwhile stay at hand as new ones, for whoever counts on from there."""
+_AS_JSON, _PIECE = 2_000, 100_000
+"""Rows that go into a table as JSON, and those of a piece of Arrow after them."""
 
 
 class Result(NamedTuple):
@@ -133,17 +136,36 @@ class Session:
         """Stores the rows of a SELECT as table `name`."""
         self.run(f"CREATE OR REPLACE TABLE {quoted(name)} AS {sql}", params)
 
-    def fill(self, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> None:
+    def fill(self, name: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
         """Creates table `name` with `columns` (name to SQL type) and these rows.
 
-        They go in as one JSON document: handing over Python lists would make DuckDB import pandas first.
+        A few go in as one JSON document: handing over Python lists would make DuckDB import pandas first, and Arrow
+        takes longer to load than they do. Many go in as Arrow, piece by piece.
         """
-        records = [dict(zip(columns, row, strict=True)) for row in rows]
+        coming = iter(rows)
+        records = [dict(zip(columns, row, strict=True)) for row in islice(coming, _AS_JSON)]
         self.materialize(
             name,
             "SELECT unnest(from_json(CAST($rows AS JSON), CAST($shape AS VARCHAR)), recursive := true)",
             {"rows": json.dumps(records), "shape": json.dumps([dict(columns)])},
         )
+        while piece := list(islice(coming, _PIECE)):
+            self._append(name, columns, piece)
+
+    def _append(self, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> None:
+        import pyarrow as pa
+
+        values = pa.table([pa.array(column) for column in zip(*rows, strict=True)], names=list(columns))
+        typed = ", ".join(f"CAST({quoted(column)} AS {kind})" for column, kind in columns.items())
+        cursor = self._cursor()
+        try:
+            cursor.register("more", values)
+            cursor.execute(f"INSERT INTO {quoted(name)} SELECT {typed} FROM more")
+            cursor.unregister("more")
+        except duckdb.Error as error:
+            raise QueryError(_first_line(error)) from error
+        finally:
+            cursor.close()
 
     def statement(self, sql: str) -> tuple[str, frozenset[str]]:
         """Kind of the single statement in `sql` (SELECT, …) and its named parameters.

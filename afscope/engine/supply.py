@@ -6,9 +6,8 @@ do not exist yet; who is left waits for the autoscaler.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from afscope.model.clock import Micros
 
@@ -41,6 +40,12 @@ class WorkerPod:
     queues: frozenset[str]
     outages: tuple[Outage, ...] = ()
 
+    def instants(self) -> Iterator[Micros]:
+        """When its stage may change."""
+        yield from (self.created_at, self.scheduled_at, self.started_at, self.consuming_at, self.stopping_at)
+        for outage in self.outages:
+            yield from (outage.start, outage.end)
+
     def stage(self, at: Micros) -> str | None:
         """place, image, start or consume; None before it exists, once it was told to stop, and without its node."""
         if at < self.created_at or at >= self.stopping_at:
@@ -61,12 +66,6 @@ class Replicas:
 
     at: Micros
     desired: int
-
-
-def serves(pods: Iterable[WorkerPod], queue: str, at: Micros) -> bool:
-    """Whether one of `pods` may take tasks of `queue`: not where all that consume are known to listen elsewhere."""
-    consuming = [pod for pod in pods if pod.stage(at) == "consume"]
-    return not consuming or any(not pod.queues or queue in pod.queues for pod in consuming)
 
 
 @dataclass
@@ -92,23 +91,3 @@ class Target:
         """spec.replicas at an instant, 0 before it is known."""
         taken = self.step(at)
         return self.replicas[taken - 1].desired if taken else 0
-
-    def busy(self, running: Mapping[str, int]) -> int:
-        """Slots of this target that are taken, by workers that are told to stop too; `running` is per pod name."""
-        return sum(slots for name, slots in running.items() if name in self._names)
-
-    @cached_property
-    def _names(self) -> frozenset[str]:
-        return frozenset(pod.name for pod in self.pods)
-
-    def chunks(self, at: Micros, pods: Iterable[WorkerPod], running: Mapping[str, int]) -> list[tuple[str, int]]:
-        """Slots that come, most advanced first, as (stage, slots); `running` are busy slots per pod name."""
-        supply = dict.fromkeys(("consume", "start", "image", "place"), 0)
-        alive = 0
-        for pod in pods:
-            stage = pod.stage(at)
-            if stage is None:
-                continue
-            alive += 1
-            supply[stage] += max(0, pod.slots - running.get(pod.name, 0)) if stage == "consume" else pod.slots
-        return [*supply.items(), ("create", max(0, self.desired(at) - alive) * self.slots)]

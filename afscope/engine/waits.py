@@ -1,5 +1,6 @@
 """Between the fact tables and the attribution: loads the waiters and the supply, publishes the table `waits`."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from afscope.model.timeline import AttemptWait, StageWait
 
 # Airflow's default worker_concurrency, in every version.
 DEFAULT_SLOTS = 16
+_PAGE = 100_000
 
 
 def micros(value: datetime | None) -> Micros:
@@ -19,44 +21,43 @@ def micros(value: datetime | None) -> Micros:
     return NEVER if value is None or value.year > 9000 else from_datetime(value)
 
 
+def _us(*columns: str) -> str:
+    """Times as microseconds in SQL, under their names: a million datetimes are slow in Python."""
+    return ", ".join(f"coalesce(CASE WHEN isfinite({c}) THEN epoch_us({c}) END, {NEVER}) AS {c}" for c in columns)
+
+
 def waiters(session: Session) -> list[Waiter]:
-    """The rows of `waiting`, each with its target."""
-    rows = session.dicts(
-        """SELECT w.*, coalesce(s.target, '') AS target, coalesce(s.counted, false) AS counted
-        FROM waiting w LEFT JOIN assignments s USING (dag_id, run_id, task_id, map_index, attempt)
-        ORDER BY w.runnable_at, w.dag_id, w.run_id, w.task_id, w.map_index, w.attempt"""
+    """The rows of `waiting`, each with its target. Leaves them as table `waiters`, for `publish`."""
+    session.materialize(
+        "waiters",
+        f"""SELECT dag_id, run_id, task_id, map_index, attempt,
+            coalesce(queue, '') AS queue, coalesce(pool, '') AS pool,
+            coalesce(s.target, '') AS target, coalesce(s.counted, false) AS counted,
+            {_us("runnable_at", "run_started_at", "scheduled_at", "queued_at", "wait_ended_at")}, before_us,
+            epoch_us(running_at) AS running_us, epoch_us(ended_at) AS ended_us,
+            row_number() OVER (ORDER BY w.runnable_at, w.dag_id, w.run_id, w.task_id, w.map_index, w.attempt) - 1 AS n
+        FROM waiting w LEFT JOIN assignments s USING (dag_id, run_id, task_id, map_index, attempt)""",
     )
-    return [_waiter(row) for row in rows]
-
-
-def _waiter(row: dict[str, Any]) -> Waiter:
-    return Waiter(
-        dag_id=row["dag_id"],
-        run_id=row["run_id"],
-        task_id=row["task_id"],
-        map_index=row["map_index"],
-        attempt=row["attempt"],
-        queue=row["queue"] or "",
-        pool=row["pool"] or "",
-        target=row["target"],
-        counted=row["counted"],
-        runnable_at=micros(row["runnable_at"]),
-        run_started_at=micros(row["run_started_at"]),
-        scheduled_at=micros(row["scheduled_at"]),
-        queued_at=micros(row["queued_at"]),
-        ended_at=micros(row["wait_ended_at"]),
-        before=row["before_us"],
-        running_at=from_datetime(row["running_at"]) if row["running_at"] else None,
-        attempt_ended_at=from_datetime(row["ended_at"]) if row["ended_at"] else None,
-    )
+    return [Waiter(*row) for row in _pages(session, "SELECT * EXCLUDE (n)", "waiters", "n")]
 
 
 def running(session: Session) -> list[Running]:
     """Attempts while they run, whatever became of them."""
-    return [
-        Running(r["dag_id"], r["run_id"], r["pool"], r["host"], micros(r["from_at"]), micros(r["to_at"]))
-        for r in session.dicts("FROM running_spans")
-    ]
+    select = f"SELECT dag_id, run_id, pool, host, {_us('from_at', 'to_at')}"
+    return [Running(*row) for row in _pages(session, select, "running_spans", "rowid")]
+
+
+def _pages(session: Session, select: str, table: str, number: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a table in the order of a column that numbers them, page by page, equal texts as one str.
+
+    DuckDB makes a new str of each value; a day has few names and a million rows.
+    """
+    same: dict[str, str] = {}
+    (count,) = session.run(f"SELECT count(*) FROM {table}").rows[0]
+    for first in range(0, count, _PAGE):
+        page = f"{select} FROM {table} WHERE {number} >= {first} AND {number} < {first + _PAGE} ORDER BY {number}"
+        for row in session.run(page).rows:
+            yield tuple(same.setdefault(v, v) if isinstance(v, str) else v for v in row)
 
 
 def targets(session: Session) -> list[Target]:
@@ -103,18 +104,24 @@ def _pod(row: dict[str, Any], slots: int, outages: tuple[Outage, ...]) -> Worker
 
 
 def publish(session: Session, result: Attribution) -> None:
-    """Creates the table `waits`: one row per attempt, stage and cause."""
-    rows = [
-        (w.dag_id, w.run_id, w.task_id, w.map_index, w.attempt, w.queue, w.pool, w.target, stage, cause, us / SECOND)
-        for w in result.waiters
-        for (stage, cause), us in w.seconds.items()
-    ]
-    columns = {
-        "dag_id": "VARCHAR", "run_id": "VARCHAR", "task_id": "VARCHAR", "map_index": "BIGINT", "attempt": "BIGINT",
-        "queue": "VARCHAR", "pool": "VARCHAR", "target": "VARCHAR", "stage": "VARCHAR", "cause": "VARCHAR",
-        "seconds": "DOUBLE",
-    }  # fmt: skip
-    session.fill("waits", columns, rows)
+    """Creates the table `waits`: one row per attempt, stage and cause. `waiters` has their names, and goes."""
+    kinds: dict[tuple[str, str], int] = {}
+    rows = (
+        (n, kinds.setdefault(kind, len(kinds)), us)
+        for n, waiter in enumerate(result.waiters)
+        for kind, us in waiter.seconds.items()
+    )
+    session.fill("wait_parts", {"n": "BIGINT", "kind": "BIGINT", "us": "BIGINT"}, rows)
+    named = [(number, *kind) for kind, number in kinds.items()]
+    session.fill("wait_kinds", {"kind": "BIGINT", "stage": "VARCHAR", "cause": "VARCHAR"}, named)
+    session.materialize(
+        "waits",
+        f"""SELECT w.dag_id, w.run_id, w.task_id, w.map_index, w.attempt, w.queue, w.pool, w.target, k.stage, k.cause,
+            p.us / {SECOND} AS seconds
+        FROM wait_parts p JOIN waiters w USING (n) JOIN wait_kinds k USING (kind) ORDER BY p.n, p.rowid""",
+    )
+    for table in ("waiters", "wait_parts", "wait_kinds"):
+        session.run(f"DROP TABLE {table}")
 
 
 def attempt_waits(result: Attribution, end: Micros) -> list[AttemptWait]:
