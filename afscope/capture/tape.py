@@ -59,19 +59,22 @@ class Tape:
 
     # What was seen
 
-    def observed(self, change: str, raw: bytes, *, kind: str) -> None:
+    def observed(self, change: str, raw: bytes, *, kind: str, since: Micros | None = None) -> bool:
         """One observation of one API object: `raw` as sent, `change` STATE for a listed one, else as the watch says.
 
-        What is no JSON object is noted in the manifest and costs nothing else.
+        `since` for one that may come late: it happened then at the earliest. Returns whether such an object said when
+        it happened; where not it is recorded as of now. What is no JSON object is noted in the manifest and costs
+        nothing else.
         """
         with self._lock:
             try:
-                for row in self._kube.observe(change, raw, self.pace.now(), kind=kind):
+                for row in self._kube.observe(change, raw, self.pace.now(), kind=kind, since=since):
                     self._put(row)
             except msgspec.DecodeError as error:
                 self._note(kind, f"{kind}: {error}")
             while self._kube.problems:
                 self._note(kind, f"only kept as an object: {self._kube.problems.pop()}")
+            return self._kube.timed
 
     def polled(
         self,
