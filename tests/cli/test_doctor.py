@@ -46,7 +46,7 @@ def test_people_read_rights_conditions_and_verdict(lab: Lab) -> None:
     done = looked(lab, *lab.everything, "--lang", "zh")
     assert done.returncode == 0, done.stderr
     assert "已连接: Airflow DB" in done.stdout
-    assert "! not recorded: pods in the cluster: forbidden by an armed fault" in done.stdout
+    assert "! not recorded, as the API server forbids it: pods" in done.stdout
     assert "结论" in done.stdout
     assert not list(lab.folder.glob("*.afscope"))
 

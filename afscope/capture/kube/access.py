@@ -9,7 +9,7 @@ import msgspec
 from afscope.capture.backoff import Backoff
 from afscope.capture.kube.connection import Cluster
 from afscope.capture.kube.errors import ApiError, Unreachable
-from afscope.capture.kube.kinds import WATCHED, Watched
+from afscope.capture.kube.kinds import WATCHED, Watched, places
 from afscope.errors import CannotConnect
 
 _REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -17,6 +17,7 @@ _ANSWER_S = 10.0
 # A server that is busy or just starts says so (429, 5xx), and is asked again for so long.
 _PATIENCE_S = 10.0
 _TOO_MANY, _SERVER_ERRORS = 429, 500
+_FORBIDDEN, _NOT_FOUND = 403, 404
 
 
 class _Status(msgspec.Struct):
@@ -64,6 +65,28 @@ def scope(cluster: Cluster, namespaces: tuple[str, ...], *, whole: bool) -> tupl
     return (cluster.namespace,)
 
 
+def all_refused(cluster: Cluster, namespaces: tuple[str, ...]) -> dict[str, str]:
+    """The places that may not be listed, and the server's words; empty as soon as one answers anything else.
+
+    Places without such a kind (KEDA is not installed) tell nothing about rights.
+    """
+    refused: dict[str, str] = {}
+    for place in places(namespaces):
+        try:
+            cluster.get(place.path, {"limit": 1}, timeout_s=_ANSWER_S)
+        except ApiError as error:
+            if error.status == _FORBIDDEN:
+                refused[place.title] = str(error.what)
+                continue
+            if error.status == _NOT_FOUND:
+                continue
+            return {}
+        except Unreachable:
+            return {}
+        return {}
+    return refused
+
+
 def unknown(cluster: Cluster, namespaces: tuple[str, ...]) -> list[str]:
     """Those that the server says it does not have; who may not ask is told nothing."""
     found = []
@@ -71,7 +94,7 @@ def unknown(cluster: Cluster, namespaces: tuple[str, ...]) -> list[str]:
         try:
             cluster.get(f"/api/v1/namespaces/{name}", timeout_s=_ANSWER_S)
         except ApiError as error:
-            if error.status == 404:
+            if error.status == _NOT_FOUND:
                 found.append(name)
         except Unreachable:
             break  # whoever watches will say so
@@ -83,7 +106,7 @@ def reached(cluster: Cluster) -> str:
     try:
         answer = msgspec.json.decode(_patiently(lambda: cluster.get("/version", timeout_s=_ANSWER_S)))
     except ApiError as error:
-        if error.status in (401, 403):
+        if error.status in (401, _FORBIDDEN):
             raise CannotConnect(
                 f"{cluster.name}: the API server refuses these credentials: {error.what}", "log in again, or --context"
             ) from error

@@ -119,6 +119,6 @@ class Coverage:
         if (state, why) == self._said:
             return
         self._said = state, why
-        self._tape.told(self._name, state, why)
+        self._tape.told(self._name, state, why, of_many=True)
         if state is SourceState.OK or not self._minor:
             self._tape.source(self._table, self._name, state, why)

@@ -17,7 +17,7 @@ from afscope.capture.kube import frames
 from afscope.capture.kube.connection import Cluster, Stream
 from afscope.capture.kube.coverage import Coverage
 from afscope.capture.kube.errors import ApiError, Silent
-from afscope.capture.kube.kinds import WATCHED, Watched
+from afscope.capture.kube.kinds import Place, Watched, places
 from afscope.capture.kube.reflector import BOOKMARK, Malformed, Reflector, decode_page, is_gone
 from afscope.capture.tape import Tape, table_of
 from afscope.errors import CannotConnect
@@ -75,8 +75,7 @@ class KubeCollector:
         self._reflector = Reflector(watched.kind, self._seen)
         table = table_of(watched.kind)
         self.tables: tuple[str, ...] = (table,)
-        where = f"in {namespace}" if namespace else "in the cluster"
-        self.name: str = f"{watched.plural}{f' {name}' if name else ''} {where}"
+        self.name: str = Place(watched, namespace, name).title
         self._coverage = Coverage(tape, table, self.name, minor=watched.minor)
         self.answered = False
         """Whether the server has said anything to the first request: a list, or a refusal."""
@@ -274,18 +273,8 @@ def collectors(
     timing = timing or Timing()
     return [
         KubeCollector(cluster, tape, watched, namespace, name=name, timing=timing)
-        for watched in WATCHED
-        for namespace in _places(watched, namespaces)
-        for name in watched.only or ("",)
+        for watched, namespace, name in places(namespaces)
     ]
-
-
-def _places(watched: Watched, namespaces: tuple[str, ...]) -> tuple[str, ...]:
-    if not watched.namespaced:
-        return ("",)
-    if watched.home:
-        return (watched.home,)
-    return namespaces or ("",)
 
 
 class Meter:

@@ -26,6 +26,10 @@ class Watch:
         self.coverage = Coverage(self.tape, "pods", "pods in the cluster")
         self.path = path
 
+    def moment(self) -> None:
+        """Long enough for all that is one matter to be known."""
+        self.said += self.tape._tidings.due(all_of_it=True)
+
     def ended(self) -> Capture:
         self.coverage.end(self.pace.now())
         self.tape.end()
@@ -81,10 +85,13 @@ def test_a_watch_that_broke_off_a_moment_ago_is_not_late(watch: Watch) -> None:
 def test_what_is_lost_and_comes_back_is_said_once_each(watch: Watch) -> None:
     for _ in range(3):
         watch.coverage.refused("pods is forbidden")
+        watch.moment()
     watch.coverage.failed("a reason")
+    watch.moment()
     watch.coverage.listed(watch.pace.now(), "")
+    watch.moment()
     assert watch.said == [
-        "not recorded: pods in the cluster: pods is forbidden",
+        "not recorded: pods in the cluster: pods is forbidden (grant list and watch; `afscope manifest` prints the role)",
         "not recorded: pods in the cluster: a reason",
         "recorded again: pods in the cluster",
     ]
