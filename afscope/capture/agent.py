@@ -72,6 +72,8 @@ class Plan:
     logs: bool = True
     raw_logs: bool = False
     broker: bool = True
+    answer_s: float = 10.0
+    """How long to wait for the answers of the Kubernetes API that the beginning needs, real seconds each."""
     budget: Budget = field(default_factory=Budget)
     ring: WriterOptions = field(default_factory=WriterOptions)
 
@@ -136,7 +138,7 @@ def reach(plan: Plan, say: Say) -> Iterator[Reached]:
                 reached.lacking.update(dict.fromkeys(tables, str(error)))
             useful.append(len(reached.builders) > before)
         if useful == [True, False, False] and reached.kubernetes is not None:
-            _any_right(reached.kubernetes, reached.namespaces)
+            _any_right(reached.kubernetes, reached.namespaces, plan.answer_s)
         if not reached.builders:
             why = "; ".join(map(str, failed)) or "nothing was asked for"
             raise CannotConnect(f"nothing can be recorded: {why}")
@@ -180,9 +182,9 @@ def _reach_kube(plan: Plan, reached: Reached, stack: ExitStack, say: Say) -> Non
     if not plan.kube:
         return
     cluster = _cluster(plan, reached, stack)
-    version = version_of(cluster)
-    namespaces = scope(cluster, plan.namespaces, whole=plan.all_namespaces)
-    for missing in unknown(cluster, plan.namespaces):
+    version = version_of(cluster, plan.answer_s)
+    namespaces = scope(cluster, plan.namespaces, whole=plan.all_namespaces, within_s=plan.answer_s)
+    for missing in unknown(cluster, plan.namespaces, plan.answer_s):
         say(f"there is no namespace {missing}; what may come to be in it is recorded")
     reached.cluster = f"{cluster.name} ({version})"
     _watched(plan, reached, cluster, namespaces)
@@ -199,9 +201,9 @@ def _kube_later(plan: Plan, reached: Reached, say: Say) -> None:
     _watched(plan, reached, reached.kubernetes, plan.namespaces)
 
 
-def _any_right(cluster: Cluster, namespaces: tuple[str, ...]) -> None:
+def _any_right(cluster: Cluster, namespaces: tuple[str, ...], within_s: float) -> None:
     """Raises CannotConnect when there is nothing but this cluster, and nothing of it may be read."""
-    if refused := all_refused(cluster, namespaces):
+    if refused := all_refused(cluster, namespaces, within_s):
         raise CannotConnect("nothing can be recorded" + refusal(refused))
 
 
