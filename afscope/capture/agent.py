@@ -19,8 +19,8 @@ from afscope.capture.broker.collector import BrokerCollector
 from afscope.capture.broker.collector import probe as probe_broker
 from afscope.capture.budget import Budget, Warden, folder_bytes
 from afscope.capture.collector import Collector
+from afscope.capture.kube.access import all_refused, scope, unknown
 from afscope.capture.kube.access import reached as version_of
-from afscope.capture.kube.access import scope, unknown
 from afscope.capture.kube.configmaps import ConfigMaps
 from afscope.capture.kube.connection import Cluster
 from afscope.capture.kube.endpoint import Goal
@@ -32,6 +32,7 @@ from afscope.capture.kube.secret import read_secret
 from afscope.capture.kube.tunnel import Tunnel
 from afscope.capture.recorder import Progress, Recorder
 from afscope.capture.tape import Tape, table_of
+from afscope.capture.tidings import refusal
 from afscope.errors import CannotConnect
 from afscope.model.capture import SourceState
 from afscope.model.clock import SECOND, to_datetime
@@ -71,6 +72,8 @@ class Plan:
     logs: bool = True
     raw_logs: bool = False
     broker: bool = True
+    answer_s: float = 10.0
+    """How long to wait for the answers of the Kubernetes API that the beginning needs, real seconds each."""
     budget: Budget = field(default_factory=Budget)
     ring: WriterOptions = field(default_factory=WriterOptions)
 
@@ -89,6 +92,8 @@ class Reached:
     builders: list[Build] = field(default_factory=list)
     lacking: dict[str, str] = field(default_factory=dict)
     """Tables that will not be recorded, and why."""
+    namespaces: tuple[str, ...] = ()
+    """Those that are watched; without any it is the whole cluster."""
 
     @property
     def about(self) -> str:
@@ -123,12 +128,17 @@ def reach(plan: Plan, say: Say) -> Iterator[Reached]:
     reached = Reached()
     with ExitStack() as stack:
         failed: list[CannotConnect] = []
+        useful: list[bool] = []
         for part, tables in ((_reach_kube, _KUBE), (_reach_db, _DB), (_reach_broker, _BROKER)):
+            before = len(reached.builders)
             try:
                 part(plan, reached, stack, say)
             except CannotConnect as error:
                 failed.append(error)
                 reached.lacking.update(dict.fromkeys(tables, str(error)))
+            useful.append(len(reached.builders) > before)
+        if useful == [True, False, False] and reached.kubernetes is not None:
+            _any_right(reached.kubernetes, reached.namespaces, plan.answer_s)
         if not reached.builders:
             why = "; ".join(map(str, failed)) or "nothing was asked for"
             raise CannotConnect(f"nothing can be recorded: {why}")
@@ -172,9 +182,9 @@ def _reach_kube(plan: Plan, reached: Reached, stack: ExitStack, say: Say) -> Non
     if not plan.kube:
         return
     cluster = _cluster(plan, reached, stack)
-    version = version_of(cluster)
-    namespaces = scope(cluster, plan.namespaces, whole=plan.all_namespaces)
-    for missing in unknown(cluster, plan.namespaces):
+    version = version_of(cluster, plan.answer_s)
+    namespaces = scope(cluster, plan.namespaces, whole=plan.all_namespaces, within_s=plan.answer_s)
+    for missing in unknown(cluster, plan.namespaces, plan.answer_s):
         say(f"there is no namespace {missing}; what may come to be in it is recorded")
     reached.cluster = f"{cluster.name} ({version})"
     _watched(plan, reached, cluster, namespaces)
@@ -191,10 +201,16 @@ def _kube_later(plan: Plan, reached: Reached, say: Say) -> None:
     _watched(plan, reached, reached.kubernetes, plan.namespaces)
 
 
+def _any_right(cluster: Cluster, namespaces: tuple[str, ...], within_s: float) -> None:
+    """Raises CannotConnect when there is nothing but this cluster, and nothing of it may be read."""
+    if refused := all_refused(cluster, namespaces, within_s):
+        raise CannotConnect("nothing can be recorded" + refusal(refused))
+
+
 def _watched(plan: Plan, reached: Reached, cluster: Cluster, namespaces: tuple[str, ...]) -> None:
     """Has the objects of these namespaces watched (without any: of the whole cluster), and logs followed."""
     where = ", ".join(namespaces) or "all namespaces"
-    reached.name = cluster.name
+    reached.name, reached.namespaces = cluster.name, namespaces
     reached.parts.append(f"Kubernetes {cluster.name} ({where})")
     reached.builders.append(lambda tape: [*collectors(cluster, tape, namespaces), Meter(cluster, tape)])
     reached.builders.append(lambda tape: [CfgCollector(tape, [ConfigMaps(cluster, namespaces), *local_files()])])

@@ -13,7 +13,7 @@ from afscope.errors import CaptureError
 from afscope.model.clock import SECOND, Micros
 
 # How long collectors may take to end, in real seconds; who hangs in a system call is left behind.
-_PATIENCE = 5.0
+_PATIENCE = 10.0
 _TICK = 1.0
 
 

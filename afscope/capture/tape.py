@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from afscope.capture.sources import Sources
+from afscope.capture.tidings import News, Tidings
 from afscope.model.capture import ClockOffset, Source, SourceState
 from afscope.model.clock import Micros
 from afscope.model.pace import Pace
@@ -49,8 +50,9 @@ class Tape:
         self.gaps = 0
         """Gaps declared so far."""
         self.say: Callable[[str], None] = lambda _: None
-        """Gets one sentence for people whenever a source is lost or comes back."""
+        """Gets one sentence for people whenever sources are lost or come back."""
         self._said: dict[str, SourceState] = {}
+        self._tidings = Tidings()
 
     def listen(self, table: str, listener: Callable[[Row], None]) -> None:
         """Calls `listener` with each row of a table; it must be quick, as all collectors wait for it."""
@@ -59,19 +61,22 @@ class Tape:
 
     # What was seen
 
-    def observed(self, change: str, raw: bytes, *, kind: str) -> None:
+    def observed(self, change: str, raw: bytes, *, kind: str, since: Micros | None = None) -> bool:
         """One observation of one API object: `raw` as sent, `change` STATE for a listed one, else as the watch says.
 
-        What is no JSON object is noted in the manifest and costs nothing else.
+        `since` for one that may come late: it happened then at the earliest. Returns whether such an object said when
+        it happened; where not it is recorded as of now. What is no JSON object is noted in the manifest and costs
+        nothing else.
         """
         with self._lock:
             try:
-                for row in self._kube.observe(change, raw, self.pace.now(), kind=kind):
+                for row in self._kube.observe(change, raw, self.pace.now(), kind=kind, since=since):
                     self._put(row)
             except msgspec.DecodeError as error:
                 self._note(kind, f"{kind}: {error}")
             while self._kube.problems:
                 self._note(kind, f"only kept as an object: {self._kube.problems.pop()}")
+            return self._kube.timed
 
     def polled(
         self,
@@ -131,9 +136,15 @@ class Tape:
                     if also not in self._shed:
                         self._writer.set_source(also, SourceState.OK)
 
-    def told(self, part: str, state: SourceState, reason: str = "") -> None:
-        """Tells people how it is with a part of the sources, when that is news; the reason alone is none."""
+    def told(self, part: str, state: SourceState, reason: str = "", *, of_many: bool = False) -> None:
+        """Tells people how it is with a part of the sources, when that is news; the reason alone is none.
+
+        One list `of_many` of the Kubernetes API is told a moment later, in one sentence with those of the same fate.
+        """
         with self._lock:
+            if of_many:
+                self._tidings.hear(News(part, state, self.redactor.text(reason)))
+                return
             before, self._said[part] = self._said.get(part, SourceState.OK), state
             if state is before:
                 return
@@ -154,6 +165,8 @@ class Tape:
         """Declares what was shed, and counts what was masked; nothing comes after it."""
         with self._lock:
             now = self.pace.now()
+            for sentence in self._tidings.due(all_of_it=True):
+                self.say(sentence)
             for table, (since, reason) in self._shed.items():
                 self.gap(table, since, now, reason)
             self._count_redactions()
@@ -173,6 +186,8 @@ class Tape:
     def tick(self) -> None:
         """Flush, sync and seal what is due; call it about each second."""
         with self._lock:
+            for sentence in self._tidings.due():
+                self.say(sentence)
             self._count_redactions()
             self._writer.tick()
 

@@ -29,9 +29,12 @@ from afscope.errors import UsageError
 
 if TYPE_CHECKING:
     from afscope.capture.agent import Plan
-    from afscope.model.finding import Analysis
+    from afscope.engine.investigation import Investigation
+    from afscope.engine.wiring import Right
 
 _LONGEST_S = 600.0
+# Who takes a quick look waits for nobody: each first question gets so long.
+_ANSWER_S = 3.0
 
 
 def doctor(
@@ -66,16 +69,16 @@ def doctor(
     plan = Plan(
         namespaces=tuple(namespace or ()), all_namespaces=all_namespaces, kubeconfig=kubeconfig or None,
         context=context or None, db_url_file=db_url_file, db_secret=db_secret, db_via=db_via,
-        broker_url_file=broker_url_file, kube=kube, db=db, broker=broker,
+        broker_url_file=broker_url_file, kube=kube, db=db, broker=broker, answer_s=_ANSWER_S,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="afscope-doctor-") as folder:
         out = keep or Path(folder) / "look.afscope"
         parts, complaints = _watched(plan, out, length)
         with investigation(out, who.lang) as opened:
             if output == "json":
-                emit(to_json(_document(opened.analysis, parts, complaints)))
+                emit(to_json(_document(opened, parts, complaints)))
             else:
-                emit(_text(opened.analysis, parts, complaints, who))
+                emit(_text(opened, parts, complaints, who))
 
 
 def _watched(plan: "Plan", out: Path, length_s: float) -> tuple[list[str], list[str]]:
@@ -89,18 +92,31 @@ def _watched(plan: "Plan", out: Path, length_s: float) -> tuple[list[str], list[
         return list(reached.parts), complaints
 
 
-def _text(analysis: "Analysis", parts: list[str], complaints: list[str], who: People) -> str:
+def _text(opened: "Investigation", parts: list[str], complaints: list[str], who: People) -> str:
+    from afscope.cli.doctor_view import checkup_text
     from afscope.cli.verdict_view import verdict_text
+    from afscope.engine.wiring import wiring
 
     lines = [f"{word(who.lang, 'reached')}: {plain(part)}" for part in parts]
     lines += [f"! {plain(complaint)}" for complaint in complaints]
-    return "\n".join(lines) + "\n\n" + verdict_text(analysis, who)
+    checked = checkup_text(_rights(opened, parts), wiring(opened), who)
+    return "\n".join(lines) + "\n\n" + checked + verdict_text(opened.analysis, who)
 
 
-def _document(analysis: "Analysis", parts: list[str], complaints: list[str]) -> dict[str, Any]:
+def _rights(opened: "Investigation", parts: list[str]) -> "list[Right]":
+    from afscope.engine.wiring import rights
+
+    asked = any(part.startswith("Kubernetes ") for part in parts)
+    return rights(opened.capture.manifest.sources, cluster=asked)
+
+
+def _document(opened: "Investigation", parts: list[str], complaints: list[str]) -> dict[str, Any]:
     from afscope.cli.documents import analysis_document
+    from afscope.engine.wiring import wiring
 
-    return {**analysis_document(analysis), "reached": parts, "complaints": complaints}
+    found = [right._asdict() for right in _rights(opened, parts)]
+    more = {"reached": parts, "complaints": complaints, "rights": found, "wiring": wiring(opened)}
+    return {**analysis_document(opened.analysis), **more}
 
 
 def register(app: typer.Typer) -> None:

@@ -27,7 +27,8 @@ class Deck:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """What a reader sees of a table by now."""
-        self.writer.flush()
+        if not self.writer.manifest.closed:
+            self.writer.flush()
         rows: list[dict[str, Any]] = Capture.open(self.path).table(table).to_pylist()
         return rows
 

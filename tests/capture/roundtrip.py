@@ -42,9 +42,10 @@ class CountingTape(Tape):
 
     shown = 0
 
-    def observed(self, change: str, raw: bytes, *, kind: str) -> None:
-        super().observed(change, raw, kind=kind)
+    def observed(self, change: str, raw: bytes, *, kind: str, since: Micros | None = None) -> bool:
+        timed = super().observed(change, raw, kind=kind, since=since)
         self.shown += 1
+        return timed
 
 
 def record_again(

@@ -9,14 +9,13 @@ import msgspec
 from afscope.capture.backoff import Backoff
 from afscope.capture.kube.connection import Cluster
 from afscope.capture.kube.errors import ApiError, Unreachable
-from afscope.capture.kube.kinds import WATCHED, Watched
+from afscope.capture.kube.kinds import WATCHED, Watched, places
 from afscope.errors import CannotConnect
 
 _REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _ANSWER_S = 10.0
-# A server that is busy or just starts says so (429, 5xx), and is asked again for so long.
-_PATIENCE_S = 10.0
 _TOO_MANY, _SERVER_ERRORS = 429, 500
+_FORBIDDEN, _NOT_FOUND = 403, 404
 
 
 class _Status(msgspec.Struct):
@@ -27,7 +26,7 @@ class _Review(msgspec.Struct):
     status: _Status = msgspec.field(default_factory=_Status)
 
 
-def may(cluster: Cluster, verb: str, watched: Watched) -> bool:
+def may(cluster: Cluster, verb: str, watched: Watched, within_s: float = _ANSWER_S) -> bool:
     """Whether the verb is allowed on a kind in the whole cluster.
 
     Raises CannotConnect when the cluster cannot be reached or refuses to tell.
@@ -39,13 +38,15 @@ def may(cluster: Cluster, verb: str, watched: Watched) -> bool:
         "spec": {"resourceAttributes": {"verb": verb, "group": group, "resource": watched.plural}},
     }
     try:
-        answer = cluster.post(_REVIEW, msgspec.json.encode(review), timeout_s=_ANSWER_S)
+        answer = cluster.post(_REVIEW, msgspec.json.encode(review), timeout_s=within_s)
         return msgspec.json.decode(answer, type=_Review).status.allowed
     except msgspec.DecodeError as error:
         raise CannotConnect(f"{cluster.server} answers a review of rights with something else") from error
 
 
-def scope(cluster: Cluster, namespaces: tuple[str, ...], *, whole: bool) -> tuple[str, ...]:
+def scope(
+    cluster: Cluster, namespaces: tuple[str, ...], *, whole: bool, within_s: float = _ANSWER_S
+) -> tuple[str, ...]:
     """The namespaces to watch, () for the whole cluster: what was asked for, else as much as is allowed.
 
     Raises CannotConnect when `whole` is wanted and not allowed.
@@ -54,7 +55,7 @@ def scope(cluster: Cluster, namespaces: tuple[str, ...], *, whole: bool) -> tupl
         return namespaces
     pods = WATCHED[0]
     try:
-        everywhere = may(cluster, "list", pods) and may(cluster, "watch", pods)
+        everywhere = all(may(cluster, verb, pods, within_s) for verb in ("list", "watch"))
     except CannotConnect:  # a server without reviews: trying is the way to find out
         everywhere = True
     if everywhere:
@@ -64,26 +65,51 @@ def scope(cluster: Cluster, namespaces: tuple[str, ...], *, whole: bool) -> tupl
     return (cluster.namespace,)
 
 
-def unknown(cluster: Cluster, namespaces: tuple[str, ...]) -> list[str]:
+def all_refused(cluster: Cluster, namespaces: tuple[str, ...], within_s: float = _ANSWER_S) -> dict[str, str]:
+    """The places that may not be listed, and the server's words; empty as soon as one answers anything else.
+
+    Places without such a kind (KEDA is not installed) tell nothing about rights.
+    """
+    refused: dict[str, str] = {}
+    for place in places(namespaces):
+        try:
+            cluster.get(place.path, {"limit": 1}, timeout_s=within_s)
+        except ApiError as error:
+            if error.status == _FORBIDDEN:
+                refused[place.title] = str(error.what)
+                continue
+            if error.status == _NOT_FOUND:
+                continue
+            return {}
+        except Unreachable:
+            return {}
+        return {}
+    return refused
+
+
+def unknown(cluster: Cluster, namespaces: tuple[str, ...], within_s: float = _ANSWER_S) -> list[str]:
     """Those that the server says it does not have; who may not ask is told nothing."""
     found = []
     for name in namespaces:
         try:
-            cluster.get(f"/api/v1/namespaces/{name}", timeout_s=_ANSWER_S)
+            cluster.get(f"/api/v1/namespaces/{name}", timeout_s=within_s)
         except ApiError as error:
-            if error.status == 404:
+            if error.status == _NOT_FOUND:
                 found.append(name)
         except Unreachable:
             break  # whoever watches will say so
     return found
 
 
-def reached(cluster: Cluster) -> str:
-    """The server's version. Raises CannotConnect, in words that tell a refused login from a dead server."""
+def reached(cluster: Cluster, within_s: float = _ANSWER_S) -> str:
+    """The server's version. Raises CannotConnect, in words that tell a refused login from a dead server.
+
+    A server that is busy or just starts says so (429, 5xx), and is asked again for as long as one answer may take.
+    """
     try:
-        answer = msgspec.json.decode(_patiently(lambda: cluster.get("/version", timeout_s=_ANSWER_S)))
+        answer = msgspec.json.decode(_patiently(lambda: cluster.get("/version", timeout_s=within_s), within_s))
     except ApiError as error:
-        if error.status in (401, 403):
+        if error.status in (401, _FORBIDDEN):
             raise CannotConnect(
                 f"{cluster.name}: the API server refuses these credentials: {error.what}", "log in again, or --context"
             ) from error
@@ -96,9 +122,9 @@ def reached(cluster: Cluster) -> str:
     return version
 
 
-def _patiently(ask: Callable[[], bytes]) -> bytes:
+def _patiently(ask: Callable[[], bytes], within_s: float) -> bytes:
     """The answer; a server that has no time now is asked again for a while."""
-    until, backoff = time.monotonic() + _PATIENCE_S, Backoff()
+    until, backoff = time.monotonic() + within_s, Backoff()
     while True:
         try:
             return ask()

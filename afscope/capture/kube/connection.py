@@ -15,7 +15,7 @@ from urllib3.util import Timeout, make_headers
 
 from afscope import __version__
 from afscope.capture.kube.credentials import Credentials
-from afscope.capture.kube.errors import ApiError, Unreachable, api_error
+from afscope.capture.kube.errors import ApiError, Silent, Unreachable, api_error
 from afscope.capture.kube.meter import RequestBudget, ServerClock
 from afscope.capture.kube.transport import Sockets, manager
 from afscope.model.clock import Micros, SystemClock
@@ -31,18 +31,20 @@ class Stream:
 
     def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
         self._response = response
-        self._stopped = False
+        self.stopped = False
+        """Whether we ended it; else the server did, or it broke off."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """Chunks as the server sent them. Raises Unreachable when it breaks off or is silent for too long."""
+        """Chunks as the server sent them. Raises Unreachable when it breaks off, Silent when it is for too long."""
         try:
             for chunk in self._chunks():
-                if self._stopped:  # what is read from a socket that was shut down is not what was sent
+                if self.stopped:  # what is read from a socket that was shut down is not what was sent
                     return
                 yield chunk
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            if not self._stopped:
-                raise Unreachable(_sentence(error)) from error
+            if not self.stopped:
+                silent = isinstance(error, (urllib3.exceptions.ReadTimeoutError, TimeoutError))
+                raise (Silent if silent else Unreachable)(_sentence(error)) from error
 
     def _chunks(self) -> Iterator[bytes]:
         """What has come, without waiting for more."""
@@ -56,7 +58,7 @@ class Stream:
 
     def stop(self) -> None:
         """Ends the iteration soon."""
-        self._stopped = True
+        self.stopped = True
         try:
             self._response.shutdown()
         except (ValueError, OSError, RuntimeError):
@@ -75,8 +77,9 @@ class Cluster:
         self.clock = ServerClock()
         self._now = now
         self._lock = threading.Lock()
-        self._pool: tuple[int, urllib3.PoolManager] | None = None
+        self._pool: tuple[int, bool, urllib3.PoolManager] | None = None
         self._sockets = Sockets()
+        self._last_sockets = Sockets()
         self._streams: set[Stream] = set()
 
     @classmethod
@@ -106,9 +109,11 @@ class Cluster:
         """The address of the API server."""
         return str(self.credentials.configuration.host)
 
-    def get(self, path: str, query: Mapping[str, Any] | None = None, *, timeout_s: float = 30.0) -> bytes:
-        """The body of a GET. Raises ApiError and Unreachable."""
-        with self._answered("GET", path, query, None, timeout_s, stream=False) as response:
+    def get(
+        self, path: str, query: Mapping[str, Any] | None = None, *, timeout_s: float = 30.0, last: bool = False
+    ) -> bytes:
+        """The body of a GET; a `last` one is still made after `interrupt`. Raises ApiError and Unreachable."""
+        with self._answered("GET", path, query, None, timeout_s, stream=False, last=last) as response:
             return self._read(response)
 
     def post(self, path: str, body: bytes, *, timeout_s: float = 30.0) -> bytes:
@@ -117,13 +122,18 @@ class Cluster:
             return self._read(response)
 
     @contextmanager
-    def stream(self, path: str, query: Mapping[str, Any] | None = None, *, idle_s: float = 90.0) -> Iterator[Stream]:
-        """A GET that goes on: a watch, a followed log. `idle_s` without a byte end it with Unreachable."""
-        with self._answered("GET", path, query, None, idle_s, stream=True) as response:
+    def stream(
+        self, path: str, query: Mapping[str, Any] | None = None, *, idle_s: float = 90.0, last: bool = False
+    ) -> Iterator[Stream]:
+        """A GET that goes on: a watch, a followed log. `idle_s` without a byte end it with Silent.
+
+        A `last` one may be opened after `interrupt`; only `close` ends it.
+        """
+        with self._answered("GET", path, query, None, idle_s, stream=True, last=last) as response:
             stream = Stream(response)
             with self._lock:
                 self._streams.add(stream)
-                if self._sockets.closed:
+                if self._of(last).closed:
                     stream.stop()
             try:
                 yield stream
@@ -131,13 +141,21 @@ class Cluster:
                 with self._lock:
                     self._streams.discard(stream)
 
-    def close(self) -> None:
-        """Ends all waiting for the server: streams end, other requests fail, and so do those that come after this."""
+    def interrupt(self) -> None:
+        """Ends all waiting for the server: streams end, other requests fail, and so do all that are not a `last`."""
         with self._lock:
             open_now = list(self._streams)
         for stream in open_now:
             stream.stop()
         self._sockets.shutdown()
+
+    def close(self) -> None:
+        """Ends the last requests too, and those that come after this."""
+        self.interrupt()
+        self._last_sockets.shutdown()
+
+    def _of(self, last: bool) -> Sockets:
+        return self._last_sockets if last else self._sockets
 
     @contextmanager
     def _answered(
@@ -149,16 +167,17 @@ class Cluster:
         read_s: float,
         *,
         stream: bool,
+        last: bool = False,
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         """A successful response, given back afterwards; a 401 gets one try with renewed credentials."""
         generation = self.credentials.generation
         try:
-            response = self._send(method, path, query, body, read_s, stream=stream)
+            response = self._send(method, path, query, body, read_s, stream=stream, last=last)
         except ApiError as error:
             if error.status != _UNAUTHORIZED:
                 raise
             self.credentials.renew(generation)
-            response = self._send(method, path, query, body, read_s, stream=stream)
+            response = self._send(method, path, query, body, read_s, stream=stream, last=last)
         try:
             yield response
         finally:
@@ -174,10 +193,11 @@ class Cluster:
         read_s: float,
         *,
         stream: bool,
+        last: bool,
     ) -> urllib3.BaseHTTPResponse:
-        if self._sockets.closed:
+        if self._of(last).closed:
             raise Unreachable(f"{self.server}: the connection was closed")
-        self.budget.take()
+        self.budget.take(wait=not last)  # the end of a recording waits for nobody
         headers = {"User-Agent": f"afscope/{__version__}", "Accept": "application/json"}
         if not stream:
             headers |= make_headers(accept_encoding="gzip")
@@ -187,10 +207,10 @@ class Cluster:
             headers["Authorization"] = authorization
         asked = self._now()
         try:
-            response = self._manager().request(
+            response = self._manager(last).request(
                 method, self.server.rstrip("/") + path, fields=None if query is None else dict(query), body=body,
-                headers=headers, timeout=Timeout(connect=_CONNECT_S, read=read_s), retries=False, preload_content=False,
-                redirect=False,
+                headers=headers, timeout=Timeout(connect=min(_CONNECT_S, read_s), read=read_s), retries=False,
+                preload_content=False, redirect=False,
             )  # fmt: skip
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Unreachable(f"{self.server}: {_sentence(error)}") from error
@@ -207,12 +227,13 @@ class Cluster:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Unreachable(f"{self.server}: {_sentence(error)}") from error
 
-    def _manager(self) -> urllib3.PoolManager:
-        """The connections of the present generation of credentials."""
+    def _manager(self, last: bool) -> urllib3.PoolManager:
+        """The connections of the present generation of credentials; last requests share none with those before."""
         with self._lock:
-            if self._pool is None or self._pool[0] != self.credentials.generation:
-                self._pool = self.credentials.generation, manager(self.credentials.configuration, self._sockets)
-            return self._pool[1]
+            if self._pool is None or self._pool[:2] != (self.credentials.generation, last):
+                made = manager(self.credentials.configuration, self._of(last))
+                self._pool = self.credentials.generation, last, made
+            return self._pool[2]
 
 
 def _sentence(error: BaseException) -> str:

@@ -13,6 +13,10 @@ class Unreachable(CannotConnect):
     """No answer: refused, timed out, name unknown, TLS, a connection that was cut."""
 
 
+class Silent(Unreachable):
+    """A stream that was open brought no byte for too long: it may be half open, and what happened since unheard."""
+
+
 class ApiError(CannotConnect):
     """An answer that is no success: HTTP `status`, and the Status object's `reason` where the server sent one.
 

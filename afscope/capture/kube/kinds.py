@@ -1,6 +1,8 @@
 """What is watched, and where the API has it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,38 @@ WATCHED = (
         "Lease", "leases", "apis/coordination.k8s.io/v1", only=("kube-controller-manager",), home="kube-system",
     ),
 )  # fmt: skip
+
+
+class Place(NamedTuple):
+    """One list to follow: a kind, where ("" for the cluster), and the one name if only that matters."""
+
+    watched: Watched
+    namespace: str
+    name: str = ""
+
+    @property
+    def path(self) -> str:
+        """The path of the list."""
+        return self.watched.path(self.namespace)
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        name = f" {self.name}" if self.name else ""
+        return f"{self.watched.plural}{name} in {self.namespace or 'the cluster'}"
+
+
+def places(namespaces: tuple[str, ...]) -> Iterator[Place]:
+    """What there is to follow in these namespaces; without any, in the whole cluster."""
+    for watched in WATCHED:
+        for namespace in _namespaces_of(watched, namespaces):
+            for name in watched.only or ("",):
+                yield Place(watched, namespace, name)
+
+
+def _namespaces_of(watched: Watched, namespaces: tuple[str, ...]) -> tuple[str, ...]:
+    if not watched.namespaced:
+        return ("",)
+    if watched.home:
+        return (watched.home,)
+    return namespaces or ("",)

@@ -24,18 +24,18 @@ class RequestBudget:
         self.waited_s = 0.0
         """Seconds that requests had to wait for the budget so far, all together."""
 
-    def take(self) -> None:
-        """Takes the right to one request, waiting for it if need be."""
+    def take(self, *, wait: bool = True) -> None:
+        """Takes the right to one request, waiting for it if need be; without `wait` it is only counted."""
         with self._lock:
             now = time.monotonic()
             self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
             self._at = now
             self._tokens -= 1
-            wait = max(0.0, -self._tokens / self._per_s)
+            wait_s = max(0.0, -self._tokens / self._per_s) if wait else 0.0
             self.requests += 1
-            self.waited_s += wait
-        if wait:
-            time.sleep(wait)
+            self.waited_s += wait_s
+        if wait_s:
+            time.sleep(wait_s)
 
 
 class ServerClock:

@@ -17,6 +17,8 @@ from afscope.normalize.redact import Redactor
 # An object's own newest time dates its change when it lies this close before the moment it was seen.
 _FRESH: Micros = 60 * SECOND
 _AHEAD: Micros = 2 * SECOND
+# What was written so shortly before it was seen is dated by the clock that knows more than whole seconds.
+_PROMPT: Micros = 2 * SECOND
 
 
 class _Kind(NamedTuple):
@@ -66,20 +68,27 @@ class KubeNormalizer:
         self.kinds: set[str] = set()
         """Kinds that were observed."""
         self.began = began
+        self.timed = False
+        """Whether the last observation, if it had a `since`, said itself when it happened."""
         self._bodies = Bodies(redactor)
         self._dates: dict[str, tuple[Micros, Micros]] = {}
         self._events = Events(redactor)
         self._settings = Settings(redactor)
 
-    def observe(self, change: str, raw: bytes, seen_at: Micros, *, kind: str | None = None) -> Iterator[Row]:
+    def observe(
+        self, change: str, raw: bytes, seen_at: Micros, *, kind: str | None = None, since: Micros | None = None
+    ) -> Iterator[Row]:
         """The rows of one observation of one object: typed, settings that changed, and the whole.
 
         `raw` is the object's JSON as sent; `change` STATE for a listed one, else ADDED, MODIFIED or DELETED; `kind`
         is needed for objects out of a typed list, which do not say it. `ts` is the object's own newest time where
         that is new and near, else `seen_at`, and never runs backwards within an object; events have their own rules
-        (`afscope.normalize.kube.events`). Raises msgspec.DecodeError when `raw` is no JSON object at all; a field of
+        (`afscope.normalize.kube.events`). `since` is given where the observation may come late: the change happened
+        between the two, and the times of managedFields, which the API server sets at each write, tell when as well.
+        Raises msgspec.DecodeError when `raw` is no JSON object at all; a field of
         an unexpected type costs that field only, and is noted in `problems`.
         """
+        self.timed = False
         body = self._bodies.parts(raw)
         kind = kind or _text(body.get("kind")) or ""
         self.kinds.add(kind)
@@ -88,12 +97,13 @@ class KubeNormalizer:
         dated = seen_at
         if kind == "Event" and obj is not None:
             values = self._events.row(obj, change, seen_at, self.began)
+            self.timed = values is None or values["ts"] != seen_at
             if values is not None:
                 dated = values["ts"]
                 yield Row("events", {**values, "seen_at": seen_at})
         elif obj is not None:
             entry = _KINDS[kind]
-            dated = self._date(obj.metadata, entry.times(obj), seen_at, change)
+            dated = self._date(obj.metadata, entry.times(obj), seen_at, change, since)
             head = {"ts": dated, "seen_at": seen_at, "change": change}
             yield Row(entry.table, {**entry.row(obj, self.redactor), **head})
             for setting in self._said(kind, obj, change):
@@ -121,15 +131,22 @@ class KubeNormalizer:
             return self._settings.workload(obj, change)
         return iter(())
 
-    def _date(self, meta: types.Meta, times: Iterable[Micros | None], seen_at: Micros, change: str) -> Micros:
+    def _date(
+        self, meta: types.Meta, times: Iterable[Micros | None], seen_at: Micros, change: str, since: Micros | None
+    ) -> Micros:
         """When this change happened: the object's newest own time if it is new and near, else when it was seen."""
         identity = meta.uid or f"{meta.namespace}/{meta.name}"
         newest_before, dated_before = self._dates.get(identity, (0, 0))
         if change == DELETED:
             self._dates.pop(identity, None)
             return max(seen_at, dated_before)
-        newest = max((t for t in times if t is not None and t <= seen_at + _AHEAD), default=0)
-        own = newest > newest_before and seen_at - newest <= _FRESH
+        newest = _newest(times, seen_at)
+        if since is not None:
+            written = _newest((when(field.time) for field in meta.managed_fields or ()), seen_at)
+            self.timed = max(newest, written) > newest_before and max(newest, written) >= since - SECOND
+            newest = max(newest, written) if seen_at - written > _PROMPT else newest
+        oldest = min(seen_at - _FRESH, seen_at if since is None else since - SECOND)  # they are whole seconds
+        own = newest > newest_before and newest >= oldest
         dated = max(newest if own else seen_at, dated_before)
         self._dates[identity] = max(newest_before, newest), dated
         return dated
@@ -164,6 +181,11 @@ def _api_of(kind: str, body: dict[str, Any]) -> str | None:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _newest(times: Iterable[Micros | None], seen_at: Micros) -> Micros:
+    """The newest time that is not in the future; 0 for none."""
+    return max((t for t in times if t is not None and t <= seen_at + _AHEAD), default=0)
 
 
 def _text(value: Any) -> str | None:

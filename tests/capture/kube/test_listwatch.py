@@ -11,6 +11,7 @@ import pytest
 from afscope.capture.kube.connection import Cluster
 from afscope.capture.kube.kinds import WATCHED
 from afscope.capture.kube.listwatch import KubeCollector, Meter, Timing
+from afscope.model.clock import from_datetime
 from afscope.model.pace import ScaledPace
 from afscope.replay.kube.faults import Fault
 from afscope.replay.kube.history import History
@@ -19,14 +20,15 @@ from afscope.replay.kube.server import KubeReplay
 from tests.capture.conftest import Deck
 
 POOL = Path(__file__).parents[2] / "data" / "recordings" / "pool"
-QUICK = Timing(idle_s=1.0, list_s=2.0, refused_s=0.2, page=3)
+QUICK = Timing(idle_s=1.0, list_s=2.0, refused_s=0.2, page=3, proof_s=1.0, last_s=0.5)
+PATIENT = Timing(page=3, last_s=0.5)
 BY_PLURAL = {watched.plural: watched for watched in WATCHED}
 
 
 class Scene:
     """A replayed cluster, a deck, and one collector in its thread."""
 
-    def __init__(self, folder: Path, plural: str, namespace: str = "") -> None:
+    def __init__(self, folder: Path, plural: str, namespace: str = "", timing: Timing = QUICK) -> None:
         self.history = History.of(POOL)
         self.pace = ScaledPace(self.history.begins, paused=True)
         self.kube = KubeReplay(self.history, self.pace)
@@ -34,7 +36,7 @@ class Scene:
         self.table = {"pods": "pods", "events": "events", "leases": "leases"}.get(plural, plural)
         (folder / "kubeconfig").write_text(kubeconfig(self.kube.url))
         self.cluster = Cluster.connect(kubeconfig=str(folder / "kubeconfig"), max_rps=1000, now=self.pace.now)
-        self.collector = KubeCollector(self.cluster, self.deck.tape, BY_PLURAL[plural], namespace, timing=QUICK)
+        self.collector = KubeCollector(self.cluster, self.deck.tape, BY_PLURAL[plural], namespace, timing=timing)
         self.meter = Meter(self.cluster, self.deck.tape)
         self.stop = threading.Event()
         self.threads = [
@@ -61,8 +63,8 @@ class Scene:
 
 
 @contextmanager
-def scene(folder: Path, plural: str = "pods", *faults: Fault) -> Iterator[Scene]:
-    one = Scene(folder, plural)
+def scene(folder: Path, plural: str = "pods", *faults: Fault, timing: Timing = QUICK) -> Iterator[Scene]:
+    one = Scene(folder, plural, timing=timing)
     with one.kube:
         for fault in faults:
             one.kube.faults.arm(fault)
@@ -97,6 +99,34 @@ def test_faults_that_lose_nothing(tmp_path: Path, fault: Fault) -> None:
         s.to_the_end()
         s.until(lambda: s.versions() == s.truth("pods"))
         assert s.deck.rows("gaps") == []
+
+
+def test_a_watch_that_is_dead_when_the_recording_ends_is_found_out(tmp_path: Path) -> None:
+    """No bookmark has come yet, and no time-out of ours is near: only the last look knows."""
+    with scene(tmp_path, timing=PATIENT) as s:
+        s.until(lambda: s.deck.sources.get("pods", ("", ""))[0] == "ok")
+        s.kube.faults.arm(Fault(fault="half_open", verb="watch", count=1))
+        s.to_the_end()
+        s.until(lambda: s.kube.faults.armed() == [])
+        assert s.versions() != s.truth("pods")
+    assert s.versions() == s.truth("pods")
+    # This recording has lost who wrote what when, so some changes came late and do not say when they happened.
+    assert all("came late" in gap["reason"] for gap in s.deck.rows("gaps"))
+
+
+def test_a_watch_that_is_dead_for_good_is_a_gap_from_the_last_that_was_proved(tmp_path: Path) -> None:
+    with scene(tmp_path, timing=PATIENT) as s:
+        s.until(lambda: s.deck.sources.get("pods", ("", ""))[0] == "ok")
+        s.kube.faults.arm(Fault(fault="half_open", verb="watch", count=1))
+        s.to_the_end()
+        s.until(lambda: s.kube.faults.armed() == [])
+        s.kube.faults.arm(Fault(fault="hang"))
+    assert s.versions() != s.truth("pods")
+    (gap,) = s.deck.rows("gaps")
+    assert gap["source"] == "pods"
+    assert "timed out" in gap["reason"]
+    assert (from_datetime(gap["from_ts"]), from_datetime(gap["to_ts"])) == (s.history.begins, s.history.ends)
+    assert s.deck.sources["pods"][0] == "partial"
 
 
 def test_history_that_is_gone_is_listed_again_and_is_a_gap(tmp_path: Path) -> None:

@@ -1,17 +1,18 @@
-"""A simulated API server for one kind: a history that compacts, and faults by a schedule. Nothing waits, nothing is random.
+"""A simulated API server for one kind: a history that compacts, faults by a schedule. Nothing waits, nothing is random.
 
 It stands where `Cluster` stands. Time moves with every change of the world, a second each, so that a declared gap can be
 compared with when things really happened.
 """
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from afscope.capture.kube.errors import ApiError, Unreachable, api_error
-from afscope.model.clock import Micros
+from afscope.capture.kube.errors import ApiError, Silent, Unreachable, api_error
+from afscope.model.clock import SECOND, Micros, rfc3339
 from afscope.model.pace import ScaledPace
 
 
@@ -38,6 +39,8 @@ class World:
     """Watches from before this version are too old."""
     listed_at: Micros = 0
     """When the first complete list was given away; 0 before that."""
+    ended_at: Micros = 0
+    """When the recording was to end."""
 
     def turn(self) -> Change | None:
         """The next change of the plan that makes sense; None when nothing is left."""
@@ -66,25 +69,50 @@ class World:
 
 
 def body(change: Change) -> dict[str, Any]:
-    """The object after a change."""
-    meta = {"name": change.name, "namespace": "air", "uid": change.uid, "resourceVersion": str(change.version)}
+    """The object after a change, with who wrote it and when, as an API server notes at each write."""
+    written = {"manager": "kubelet", "operation": "Update", "time": rfc3339(change.at // SECOND * SECOND)}
+    meta = {"name": change.name, "namespace": "air", "uid": change.uid, "resourceVersion": str(change.version),
+            "managedFields": [written]}  # fmt: skip
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {}, "status": {"phase": "Running"}}
 
 
+class Line:
+    """An open watch, as `Stream` is one."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self.stopped = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+
 class Server:
-    """Answers lists and watches of a world. Each request takes the next fault of the schedule; then there are none."""
+    """Answers lists and watches of a world. Each request takes the next fault of the schedule; then there are none.
 
-    def __init__(self, world: World, faults: list[str], *, page: int = 2) -> None:
-        self.world, self.faults, self.page = world, faults, page
+    `half_open:N`: an open watch goes dead for N seconds, and then brings what it owes, if somebody still listens.
+    `stopped:N`: the same, and then the recording ends. In a list the first means no answer; the other waits for a watch.
+    """
+
+    def __init__(self, world: World, faults: list[str], stop: threading.Event, *, page: int = 2) -> None:
+        self.world, self.faults, self.page, self.stop = world, faults, page, stop
         self._snapshots: dict[str, list[Change]] = {}
+        self._line: Line | None = None
 
-    def get(self, _path: str, query: Mapping[str, Any], *, timeout_s: float) -> bytes:
+    def get(self, _path: str, query: Mapping[str, Any], *, timeout_s: float, last: bool = False) -> bytes:
         """A page of a list."""
+        assert last == self.stop.is_set(), "after the end only last questions are asked, and before it none"
         fault = self._fault(listing=True)
         self.world.turn()
+        if fault == "silent":
+            self._pass(timeout_s)
+            raise Unreachable("read timed out")
         if fault:
             self.world.turn()
             raise fault
+        if query["limit"] == 1:  # what is asked for is its version
+            meta = {"resourceVersion": str(self.world.version), "continue": "more"}
+            return json.dumps({"metadata": meta, "items": []}).encode()
         token = str(query.get("continue", ""))
         if token:
             version, start = token.split(":")
@@ -100,8 +128,9 @@ class Server:
         return json.dumps({"metadata": {"resourceVersion": version, "continue": more}, "items": items}).encode()
 
     @contextmanager
-    def stream(self, _path: str, query: Mapping[str, Any], *, idle_s: float) -> Iterator[Iterator[bytes]]:
+    def stream(self, _path: str, query: Mapping[str, Any], *, idle_s: float, last: bool = False) -> Iterator[Line]:
         """A watch."""
+        assert last == self.stop.is_set()
         fault = self._fault(listing=False)
         if isinstance(fault, Exception):
             self.world.turn()  # the world does not wait for us
@@ -112,13 +141,25 @@ class Server:
             raise api_error(
                 410, b'{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version"}'
             )
-        yield self._frames(since, fault or "", budget=_FRAMES.get(fault, 3) if fault else None)
+        fault = fault or ""
+        self._line = Line(self._frames(since, fault, _FRAMES.get(fault, 3) if fault else None, query, idle_s))
+        yield self._line
 
-    def _frames(self, since: int, fault: str, budget: int | None) -> Iterator[bytes]:
+    def _frames(
+        self, since: int, fault: str, budget: int | None, query: Mapping[str, Any], idle_s: float
+    ) -> Iterator[bytes]:
         """Everything after `since`, while the world goes on; after `budget` frames the fault."""
-        for sent, (change, behind) in enumerate(self._changes(since)):
-            if budget is not None and sent >= budget:
+        what, _, length = fault.partition(":")
+        dead = int(length or 0)
+        ends = self.world.pace.now() + query["timeoutSeconds"] * SECOND
+        for sent, (change, behind) in enumerate(self._changes(since, ends)):
+            if dead and sent >= dead % 4:  # none to three frames come before it
+                self._dies(what, dead, idle_s)
+                dead = 0
+            if budget is not None and not length and sent >= budget:
                 break
+            if self._line is not None and self._line.stopped:
+                return
             line = json.dumps({"type": change.change, "object": body(change)}).encode() + b"\n"
             if fault == "torn" and sent == 1:
                 yield line[: len(line) // 2]
@@ -136,9 +177,28 @@ class Server:
             yield json.dumps({"type": "ERROR", "object": status}).encode() + b"\n"
         if fault in ("cut", "early", "behind"):
             raise Unreachable("connection reset")
+        if dead:
+            self._dies(what, dead, idle_s)
 
-    def _changes(self, since: int) -> Iterator[tuple[Change, bool]]:
-        """Changes, and whether there are more that have happened already. A watch without news lasts its time."""
+    def _dies(self, what: str, seconds: int, idle_s: float) -> None:
+        """Nothing comes for some time, while the world goes on."""
+        self._pass(min(seconds, idle_s))
+        if what == "stopped":
+            self.stop.set()
+            if self._line is not None:
+                self._line.stopped = True
+        elif seconds >= idle_s:
+            raise Silent("read timed out")
+
+    def _pass(self, seconds: float) -> None:
+        """Time goes by in the world."""
+        until = self.world.pace.now() + round(seconds * SECOND)
+        while self.world.pace.now() < until:
+            if self.world.turn() is None:
+                self.world.pace.step(1)
+
+    def _changes(self, since: int, ends: Micros) -> Iterator[tuple[Change, bool]]:
+        """Changes, and whether there are more that have happened already; until the watch's time is over."""
         place = 0
         while True:
             while place < len(self.world.history):
@@ -146,18 +206,22 @@ class Server:
                 place += 1
                 if change.version > since:
                     yield change, place < len(self.world.history)
-            if self.world.turn() is None:
-                self.world.pace.step(10)
+            if self.world.pace.now() >= ends or self.world.turn() is None:
+                self.world.pace.step(1)
                 return
 
     def _fault(self, *, listing: bool) -> Any:
         """An exception for what fails at once, a word for what befalls a stream, None for nothing."""
+        if listing and self.faults and self.faults[0].startswith("stopped"):
+            return None  # it waits for a watch
         fault = self.faults.pop(0) if self.faults else ""
         if fault.startswith("http"):
             return ApiError(int(fault[4:]), "Expired" if fault == "http410" else "", fault)
         if fault == "refused":
             return Unreachable("connection refused")
-        return None if listing else fault or None
+        if listing:
+            return "silent" if ":" in fault else None
+        return fault or None
 
 
 # How many frames a watch brings before its fault.
