@@ -198,8 +198,8 @@ class Statements:
         columns = ", ".join(f"task_instance.{column}" for column in self.columns("task_instance"))
         values = {f"k{row}_{at}": value for row, key in enumerate(keys) for at, value in enumerate(key)}
         words = (
-            f"WITH wanted ({names}) AS (VALUES {', '.join(rows)}) SELECT STRAIGHT_JOIN {columns}"
-            f" FROM wanted JOIN {self._namespace}task_instance USING ({names})"  # noqa: S608  (names only)
+            f"WITH wanted ({names}) AS (VALUES {', '.join(rows)}) SELECT STRAIGHT_JOIN {columns}"  # noqa: S608
+            f" FROM wanted JOIN {self._namespace}task_instance USING ({names})"
         )
         return sa.text(words).bindparams(**values)
 
