@@ -3,6 +3,8 @@
 
     python benchmarks/crash_kills.py [--kills 100] [--seed 1]
 
+Every second recorder seals in a child of its own, as `afscope capture` does.
+
 A row is acknowledged when the recorder printed so after its flush. Each capture is read as it was left, recovered,
 and read again. Exits 1 when a row is missing, doubled, or the recovered capture does not verify.
 """
@@ -41,7 +43,7 @@ def main() -> int:
 
 
 def kill_one(path: Path, seed: int, delay: float) -> tuple[int, Survivor | None, str]:
-    victim = start_victim(path, seed)
+    victim = start_victim(path, seed, apart=seed % 2 == 0)
     time.sleep(delay)
     acknowledged = victim.kill()
     try:

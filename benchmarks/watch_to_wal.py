@@ -6,7 +6,7 @@
 One replayed cluster serves the same updates, as fast as they are taken, to three clients after one another: afscope's
 recorder (typed rows, redacted, in a WAL), the official client's Watch (its models, nothing written), and `kubectl get
 -w -o json` into a file. CPU seconds and memory are each client's own, from its first update on; kubectl's is that of
-its whole run.
+its whole run. The recorder seals in children; theirs are told apart, of memory that of the largest.
 """
 
 import argparse
@@ -72,10 +72,10 @@ from afscope.capture.kube.kinds import WATCHED
 from afscope.capture.kube.listwatch import KubeCollector, Timing
 from afscope.capture.tape import Tape
 from afscope.model.pace import SystemPace
-from afscope.store.writer import CaptureWriter
+from afscope.store.writer import CaptureWriter, WriterOptions
 config, kind, wanted, out = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 cluster = Cluster.connect(kubeconfig=config, max_rps=1000)
-with CaptureWriter.create(Path(out), clock=SystemPace()) as writer:
+with CaptureWriter.create(Path(out), clock=SystemPace(), options=WriterOptions(seal_apart=True)) as writer:
     tape = Tape(writer, SystemPace())
     watched = next(w for w in WATCHED if w.plural == kind)
     collector = KubeCollector(cluster, tape, watched, timing=Timing())
@@ -98,8 +98,11 @@ with CaptureWriter.create(Path(out), clock=SystemPace()) as writer:
     print("ready", flush=True)
     stop.wait()
     writer.flush()
-    print(time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, total[0], flush=True)
+    spent, most = time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     cluster.close()
+    writer.close()
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(spent, most, total[0], children.ru_utime + children.ru_stime, children.ru_maxrss, flush=True)
 """
 
 THEIRS = """
@@ -117,7 +120,7 @@ for event in watch.Watch().stream(listing, resource_version=version, timeout_sec
     seen += 1
     if seen >= wanted:
         break
-print(time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0, flush=True)
+print(time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0, 0, 0, flush=True)
 import os
 os._exit(0)
 """
@@ -135,15 +138,15 @@ def jump(url: str, second: int) -> None:
     turn(url, jump=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(T0 + second)))
 
 
-def measured(url: str, program: list[str]) -> tuple[float, float, int]:
-    """CPU seconds, MiB and bytes of one client of ours or theirs."""
+def measured(url: str, program: list[str]) -> tuple[float, float, int, float, float]:
+    """CPU seconds, MiB and bytes of one client of ours or theirs; CPU seconds of its children, MiB of the largest."""
     jump(url, 1)
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline().strip() == "ready"
         jump(url, 20)
-        cpu, rss, size = process.stdout.readline().split()
-    return float(cpu), int(rss) / 1024, int(size)
+        cpu, rss, size, more, child = process.stdout.readline().split()
+    return float(cpu), int(rss) / 1024, int(size), float(more), int(child) / 1024
 
 
 def kubectl(url: str, config: Path, kind: str, out: Path) -> tuple[float, float, int] | None:
@@ -199,6 +202,7 @@ def compare(folder: Path, kind: str, lines: Iterator[dict[str, Any]], wanted: in
     print(f"\n{wanted} updates of {kind}, {ours[2] / wanted / 1024:.1f} KiB each")
     print(f"{'':26}{'updates/s of CPU':>18}{'MiB resident':>14}{'on disk MiB':>13}")
     print(f"{'afscope, rows in the WAL':26}{wanted / ours[0]:18,.0f}{ours[1]:14.0f}{on_disk / 2**20:13.1f}")
+    print(f"{'  and its seals, apart':26}{wanted / (ours[0] + ours[3]):18,.0f}{ours[4]:14.0f}{'':13}")
     print(f"{'official client, Watch':26}{wanted / theirs[0]:18,.0f}{theirs[1]:14.0f}{'-':>13}")
     if other is not None:
         print(f"{'kubectl -w -o json':26}{wanted / other[0]:18,.0f}{other[1]:14.0f}{other[2] / 2**20:13.1f}")

@@ -91,7 +91,7 @@ def capture(
         context=context or None, db_url_file=db_url_file, db_secret=db_secret, db_via=db_via,
         broker_url_file=broker_url_file, kube=kube, db=db, logs=logs, raw_logs=raw_logs, broker=broker,
         budget=Budget(memory_bytes=memory or 0, requests_per_s=max_rps, db_ms_per_s=max_db_ms),
-        ring=WriterOptions(retain_us=ring[0], max_bytes=ring[1]),
+        ring=WriterOptions(retain_us=ring[0], max_bytes=ring[1], seal_apart=True),
     )  # fmt: skip
     _record(plan, output, seconds("--duration", duration), ProgressLine(quiet=quiet), orphan_ok=until_stdin_closes)
 

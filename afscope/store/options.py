@@ -23,6 +23,8 @@ class WriterOptions:
     of memory for a moment."""
     seal_epochs: bool = True
     """Seal at each epoch, so that a ring and a cut can take whole segments."""
+    seal_apart: bool = False
+    """Seal in a child process, while rows go on to the next WAL: a recorder is small, as only the child needs Arrow."""
     retain_us: Micros | None = None
     """Ring mode: epochs that ended longer ago are dropped."""
     max_bytes: int | None = None

@@ -20,6 +20,8 @@ from afscope.store.lock import WriterLock
 from afscope.store.manifest import read_manifest, sealed_seq, write_manifest
 from afscope.store.schema import TABLES
 
+# A recorder that was killed a moment ago may leave a child that seals, which ends as soon as it notices.
+_PATIENCE_S = 2.0
 _GAP_COLUMNS = ("ts", "seen_at", "change", "source", "from_ts", "to_ts", "reason")
 
 
@@ -42,7 +44,7 @@ def recover(path: Path) -> Recovery:
     Raises NotACapture and NewerFormat, CaptureError while a writer is at work, DamagedCapture when nothing is left.
     """
     snapshot.check_folder(path)
-    with WriterLock(path):
+    with WriterLock(path, _PATIENCE_S):
         return _Repair(path).run()
 
 

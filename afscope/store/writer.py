@@ -3,10 +3,12 @@
 The order of a seal is the whole consistency of a capture. WAL n is sealed so:
 
 1. what is buffered is written to WAL n and synced; nothing is added to it any more
-2. its rows are written as segments n of their tables (tmp, fsync, rename)
-3. WAL n + 1 is created, with its header
+2. WAL n + 1 is created, with its header
+3. the rows of WAL n are written as segments n of their tables (tmp, fsync, rename)
 4. the manifest that names the segments n replaces the old one: the commit
 5. WAL n is removed
+
+With `seal_apart` a child does step 3, while rows go on to WAL n + 1. WALs are sealed one after the other.
 
 So at every instant each written row is in exactly one of: a WAL whose number is above every segment of the manifest,
 or a segment of the manifest. Segments above that number and WALs up to it do not count. A reader therefore reads the
@@ -24,7 +26,7 @@ from typing import Any, Self
 
 import afscope
 from afscope.errors import CaptureError, CaptureExists
-from afscope.model.capture import FORMAT_VERSION, ClockOffset, Manifest, Source, SourceState
+from afscope.model.capture import FORMAT_VERSION, ClockOffset, Manifest, Segment, Source, SourceState
 from afscope.model.clock import SECOND, Clock, Micros
 from afscope.model.row import Row
 from afscope.store import layout, ring, wal
@@ -35,6 +37,7 @@ from afscope.store.objects import ObjectBodies
 from afscope.store.options import RowClock, WriterOptions
 from afscope.store.rows import RowCodec, encode_values
 from afscope.store.schema import TABLES
+from afscope.store.sealing import SealingChild
 from afscope.store.walfile import WalFile
 
 __all__ = ["CaptureWriter", "RowClock", "WriterOptions"]
@@ -64,6 +67,8 @@ class CaptureWriter:
         self._live = LiveState(manifest.epoch_us)
         self._bodies = ObjectBodies()
         self._wal: WalFile | None = None
+        self._spent: list[WalFile] = []
+        self._child: SealingChild | None = None
         self._pending: dict[str, list[bytes]] = {}
         self._pending_bytes = 0
         self._manifest_due = False
@@ -194,6 +199,8 @@ class CaptureWriter:
         """Hands all rows to the operating system: readers see them, and a kill -9 no longer loses them."""
         with self._mutex:
             self._open_wal()
+            if self._child is not None and self._child.done:
+                self._seal_spent()
             if self._pending:
                 self._write_pending()
             self._flushed_at = self._clock.now()
@@ -211,10 +218,8 @@ class CaptureWriter:
     def seal(self) -> None:
         """Turns the open WAL into segments, in the order that the module's docstring gives; nothing if it is empty."""
         with self._mutex:
-            self.flush()
-            if not self._open_wal().is_empty:
-                self._seal(go_on=True)
-                self._drop_expired()
+            self._turn()
+            self._seal_spent()
 
     def close(self, ended_at: Micros | None = None) -> None:
         """Seals and marks the capture as closed; the second call does nothing.
@@ -226,10 +231,12 @@ class CaptureWriter:
                 return
             try:
                 self.flush()
+                self._seal_spent()
                 if ended_at is not None:
                     self.manifest.ended_at = ended_at
                 self.manifest.closed = True
-                self._seal(go_on=False, keep_end=ended_at is not None)
+                self._turn(go_on=False)
+                self._seal_spent(keep_end=ended_at is not None)
             finally:
                 self._leave()
 
@@ -286,7 +293,7 @@ class CaptureWriter:
         if start is None:
             return
         if self._options.seal_epochs:
-            self.seal()
+            self._turn()
             self._epoch_starts.append(ring.EpochStart(self._open_wal().seq, start))
         for table, values in self._live.keyframe(start):
             self._put(table, values)
@@ -297,7 +304,7 @@ class CaptureWriter:
         """A clock that was set back makes everything due, else it would stay so until it caught up."""
         options = self._options
         if self._open_wal().size + self._pending_bytes >= options.seal_bytes:
-            self.seal()
+            self._turn()
         elif not 0 <= now - self._synced_at < options.sync_us:
             self.sync()
         elif self._pending_bytes >= options.flush_bytes or not 0 <= now - self._flushed_at < options.flush_us:
@@ -310,29 +317,66 @@ class CaptureWriter:
         self._pending = {}
         self._pending_bytes = 0
 
-    def _seal(self, *, go_on: bool, keep_end: bool = False) -> None:
-        """Seals the open WAL and opens the next one, or none.
+    def _turn(self, *, go_on: bool = True) -> None:
+        """Spends the open WAL, unless it is empty, and opens the next one, or none; sealing begins, or is done."""
+        self.flush()
+        spent = self._open_wal()
+        if go_on and spent.is_empty:
+            return
+        self._seal_spent()  # what failed before, or is still at work: one after the other
+        with _disk(self.path):
+            spent.sync()
+            if not go_on:
+                self._spent.append(spent)
+                return
+            self._wal = WalFile(self.path, spent.seq + 1)
+        self._spent.append(spent)
+        if self._options.seal_apart:
+            self._begin_apart()
+        else:
+            self._seal_spent()
+
+    def _begin_apart(self) -> None:
+        try:
+            self._child = SealingChild(self.path, self.manifest.id, self._spent[0].seq, self._lock.fileno())
+        except OSError:  # no process to be had: it is sealed here when its turn comes
+            self._child = None
+
+    def _seal_spent(self, *, keep_end: bool = False) -> None:
+        """Seals what is spent.
 
         What fails before the commit changes nothing and may be tried again. When the commit itself fails nobody knows
         which manifest is on the disk, and a row in the wrong WAL would be lost: the writer lets go.
         """
-        from afscope.store.segment import write_segments
+        while self._spent:
+            spent = self._spent[0]
+            with _disk(self.path):
+                added = self._segments_of(spent)
+            self.manifest.segments = [*self.manifest.segments, *added]
+            try:
+                self._commit_manifest(keep_end=keep_end)
+            except CaptureError:
+                self._leave()
+                raise
+            spent.remove()
+            spent.close()
+            del self._spent[0]
+            self._synced_at = self._flushed_at = self._clock.now()
+            if not self.manifest.closed:
+                self._drop_expired()
 
-        spent = self._open_wal()
-        with _disk(self.path):
-            spent.sync()
+    def _segments_of(self, spent: WalFile) -> list[Segment]:
+        if spent.is_empty:
+            return []
+        if self._options.seal_apart and self._child is None:
+            self._begin_apart()
+        child, self._child = self._child, None
+        added = child.result() if child is not None else None
+        if added is None:  # nobody did it, or somebody killed who did
+            from afscope.store.segment import write_segments
+
             added = write_segments(self.path, self.manifest.id, spent.seq, spent.read())
-            fresh = WalFile(self.path, spent.seq + 1) if go_on else None
-        self.manifest.segments = [*self.manifest.segments, *added]
-        try:
-            self._commit_manifest(keep_end=keep_end)
-        except CaptureError:
-            self._leave()
-            raise
-        spent.remove()
-        spent.close()
-        self._wal = fresh
-        self._synced_at = self._flushed_at = self._clock.now()
+        return added
 
     def _commit_manifest(self, *, keep_end: bool = False) -> None:
         if not keep_end:
@@ -364,9 +408,12 @@ class CaptureWriter:
         return self._wal
 
     def _leave(self) -> None:
-        if self._wal is not None:
-            self._wal.close()
-            self._wal = None
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+        for file in (*self._spent, *([self._wal] if self._wal is not None else ())):
+            file.close()
+        self._spent, self._wal = [], None
         self._lock.release()
 
 

@@ -43,10 +43,13 @@ class Survivor(NamedTuple):
     recovery: Recovery
 
 
-def start_victim(path: Path, seed: int) -> Victim:
-    """Starts a child that records into `path`; returns once it has acknowledged its first row."""
+def start_victim(path: Path, seed: int, *, apart: bool = False) -> Victim:
+    """Starts a child that records into `path`; returns once it has acknowledged its first row.
+
+    `apart`: it seals in a process of its own, as recorders do.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.store.victim", str(path), str(seed)],
+        [sys.executable, "-m", "tests.store.victim", str(path), str(seed), *(["apart"] if apart else [])],
         stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert process.stdout is not None
@@ -68,10 +71,10 @@ def check_survivor(path: Path, acknowledged: int) -> Survivor:
     return Survivor(len(found), len(recovered.manifest.segments), recovery)
 
 
-def main(path: Path, seed: int) -> None:
+def main(path: Path, seed: int, *, apart: bool) -> None:
     """Records until it is killed."""
     chance, clock, number = random.Random(seed), ManualClock(), 0
-    options = WriterOptions(flush_us=2**62, sync_us=2**62, seal_bytes=40_000)
+    options = WriterOptions(flush_us=2**62, sync_us=2**62, seal_bytes=40_000, seal_apart=apart)
     writer = CaptureWriter.create(path, clock=clock, options=options)
     while True:
         count = chance.randrange(1, 40) if number else 1
@@ -83,4 +86,4 @@ def main(path: Path, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), apart=len(sys.argv) > 3)

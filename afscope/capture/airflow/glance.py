@@ -4,10 +4,9 @@ A poll that finds that nothing moved reads nothing else of task_instance, so tha
 that costs about what KEDA's own does.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from afscope.capture.airflow.session import Reader, Row
+from afscope.capture.airflow.session import Reader
 from afscope.capture.airflow.statements import Statements
 from afscope.model.clock import SECOND, Micros
 
@@ -15,10 +14,6 @@ from afscope.model.clock import SECOND, Micros
 _MOST_NONE = 5_000
 # They are counted anew this often; more than that are left to the statement that joins the live runs.
 _COUNT_EVERY: Micros = 300 * SECOND
-# Up to so many are named rather than summed, as long as some of them move: that costs a server the same.
-_FEW = 2_000
-# Polls in which nothing moved until they are summed again.
-_CALM = 3
 
 Token = tuple[Any, ...]
 
@@ -36,8 +31,6 @@ class Moved(NamedTuple):
     """ctid and xmin of all rows in open states that were written since, and maybe of older ones; None if not known."""
     states: tuple[str, ...] | None = None
     """The open states that somebody joined or left; None if not known."""
-    rows: tuple[Row, ...] | None = None
-    """Who is in which open state, in the order of `Statements.marks`; None if that was not asked for."""
 
 
 class _Look(NamedTuple):
@@ -55,9 +48,8 @@ class Glance:
 
     PostgreSQL keeps in each row which transaction wrote it (xmin), and tells which of them were not over yet. So
     it is asked for rows that were written by others, and for their number, which shows who left: every write is seen.
-    Where rows have no versions, or heartbeats write them all the time (Airflow 3), it is asked who is in which state,
-    or per state for a sum over their keys: that shows who joined, left or changed its state, and columns that moved
-    without the state do not show.
+    Where rows have no versions, or heartbeats write them all the time (Airflow 3), it is asked per state for a sum over
+    the keys: that shows who joined, left or changed its state, and columns that moved without the state do not show.
     """
 
     def __init__(self, statements: Statements, backend: str) -> None:
@@ -67,8 +59,6 @@ class Glance:
         self._looked: _Look | None = None
         self._with_none = False
         self._counted_at: Micros | None = None
-        self._calm = _CALM
-        self._size: int | None = None
 
     @property
     def sees_all(self) -> bool:
@@ -90,10 +80,9 @@ class Glance:
             self._counted_at = now
         return self._at_versions(reader) if self._statements.row_versions else self._at_keys(reader)
 
-    def keep(self, *, calm: bool) -> None:
-        """The rows were read after the last look: what moved in between shows at the next. `calm`: nothing moved."""
+    def keep(self) -> None:
+        """The rows were read after the last look: what moved in between shows at the next."""
         self._seen = self._looked
-        self._calm = self._calm + 1 if calm else 0
 
     def forget(self) -> None:
         """What moved since the last look is not read yet: the next one cannot compare."""
@@ -113,29 +102,12 @@ class Glance:
         return Moved(opened, opened if idle is None else idle != before.none, count, tokens)
 
     def _at_keys(self, reader: Reader) -> Moved:
-        if self._calm < _CALM and self._size is not None and self._size <= _FEW:
-            rows = reader.rows(self._statements.named(_FEW + 1, with_none=self._with_none))
-            self._size = len(rows)
-            if len(rows) <= _FEW:
-                return self._named(rows)
-        asked = self._statements.digest(with_none=self._with_none)
-        sums = {state: (int(count), int(total)) for state, count, total in reader.rows(asked)}
-        self._size = sum(count for count, _ in sums.values())
-        return self._summed(sums)
-
-    def _named(self, rows: Sequence[Row]) -> Moved:
-        """Whether those in open states moved is not for us to say: whoever has the rows of before compares."""
-        before, at = self._seen, self._statements.marks.index("state")
-        idle = frozenset(tuple(row) for row in rows if not row[at]) if self._with_none else None
-        self._looked = _Look(None, idle)
-        none = self._with_none and (before is None or idle != before.none)
-        return Moved(True, none, rows=tuple(row for row in rows if row[at]))
-
-    def _summed(self, sums: dict[str | None, tuple[int, int]]) -> Moved:
         before = self._seen
+        rows = reader.rows(self._statements.digest(with_none=self._with_none))
+        sums = {state: (int(count), int(total)) for state, count, total in rows}
         idle = sums.pop(None, (0, 0)) if self._with_none else None
         self._looked = _Look(sums, idle)
-        if before is None or before.opened is None:
-            return Moved(True, self._with_none)
+        if before is None:
+            return Moved(True, True)
         states = tuple(each for each in self._statements.open_states if sums.get(each) != before.opened.get(each))
         return Moved(bool(states), bool(states) if idle is None else idle != before.none, states=states)

@@ -1,7 +1,7 @@
 """Half of the task instances that are not over: first what changed, then only those rows; or, of too many, a count."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from sys import intern
@@ -115,8 +115,8 @@ class Part:
         if moved.versions is not None:
             sight = self._written(reader, moved.versions, moved.total)
             return sight or self._changed(reader, self._marked(reader))
-        if moved.rows is not None or moved.states is not None:
-            sight = self._changed(reader, self._named(reader, moved))
+        if moved.states is not None:
+            sight = self._changed(reader, self._named(reader, moved.states))
             return self._settled(reader, sight) if ask.settle else sight
         return self._changed(reader, self._marked(reader))
 
@@ -136,16 +136,12 @@ class Part:
             return None
         return Sight(rows, frozenset(same.values()), now | same)
 
-    def _named(self, reader: Reader, moved: Moved) -> list[Token]:
+    def _named(self, reader: Reader, states: Collection[str]) -> list[Token]:
         """As marks; of those whose state is as it was, the marks that were seen the last time."""
         width, at = self._statements.brief, self._statements.marks.index("state")
         before = {token[:width]: token for token in self._tokens}
-        rows: Iterable[Row] = moved.rows or ()
-        unmoved: list[Token] = []
-        if moved.rows is None:
-            states = moved.states or ()
-            rows = reader.rows(self._statements.open_briefly(states, self._limit + 1)) if states else ()
-            unmoved = [token for token in self._tokens if token[at] not in states]
+        rows = reader.rows(self._statements.open_briefly(states, self._limit + 1)) if states else ()
+        unmoved = [token for token in self._tokens if token[at] not in states]
         return [*unmoved, *(before.get(row, row) for row in map(tuple, rows))]
 
     def _changed(self, reader: Reader, tokens: list[Token]) -> Sight:

@@ -104,15 +104,9 @@ class Statements:
         table = self._tables["task_instance"]
         each = self._hash(*(table.c[name] for name in self._brief))
         sums = (table.c.state, sa.func.count(), sa.func.sum(each))
-        return sa.select(*sums).select_from(table).where(self._looked_at(with_none=with_none)).group_by(table.c.state)
-
-    def named(self, limit: int, *, with_none: bool) -> Select:
-        """Who is in which open state, or in none; as the first marks."""
-        return self._briefly(self._looked_at(with_none=with_none), limit)
-
-    def _looked_at(self, *, with_none: bool) -> sa.ColumnElement[bool]:
-        opened = self._opened(self.open_states)
-        return sa.or_(opened, self._tables["task_instance"].c.state.is_(None)) if with_none else opened
+        looked_at = self._opened(self.open_states)
+        looked_at = sa.or_(looked_at, table.c.state.is_(None)) if with_none else looked_at
+        return sa.select(*sums).select_from(table).where(looked_at).group_by(table.c.state)
 
     def none_up_to(self, most: int) -> Select:
         """How many are in state none, counted up to `most`."""
@@ -130,14 +124,11 @@ class Statements:
         return len(self._brief) + 1
 
     def open_briefly(self, states: Collection[str], limit: int) -> Select:
-        """Who is in these open states; as the first marks."""
-        return self._briefly(self._opened(states), limit)
-
-    def _briefly(self, condition: sa.ColumnElement[bool], limit: int) -> Select:
-        """MySQL's index on state has the primary key as well, and answers alone."""
+        """Who is in these open states; as the first marks. MySQL's index on state has the primary key as well, and
+        answers alone."""
         table = self._tables["task_instance"]
         columns = [table.c[name] for name in self.marks[: self.brief]]
-        return sa.select(*columns).select_from(table).where(condition).limit(limit)
+        return sa.select(*columns).select_from(table).where(self._opened(states)).limit(limit)
 
     def idle_tasks(self, live: Live, limit: int, *, marks: bool = False) -> Select:
         """Those in state none of live runs; of dead runs they pile up on old installations."""
@@ -204,11 +195,13 @@ class Statements:
             f"({', '.join(word.format(f':k{row}_{at}') for at, word in enumerate(said))})" for row in range(len(keys))
         )
         names = ", ".join(self.task_key)
-        return sa.text(  # noqa: S608  (names of the schema; values are bound)
-            f"WITH wanted ({names}) AS (VALUES {', '.join(rows)})"
-            f" SELECT STRAIGHT_JOIN {', '.join(f'task_instance.{c}' for c in self.columns('task_instance'))}"
+        columns = ", ".join(f"task_instance.{column}" for column in self.columns("task_instance"))
+        values = {f"k{row}_{at}": value for row, key in enumerate(keys) for at, value in enumerate(key)}
+        words = (
+            f"WITH wanted ({names}) AS (VALUES {', '.join(rows)}) SELECT STRAIGHT_JOIN {columns}"  # noqa: S608
             f" FROM wanted JOIN {self._namespace}task_instance USING ({names})"
-        ).bindparams(**{f"k{row}_{at}": value for row, key in enumerate(keys) for at, value in enumerate(key)})
+        )
+        return sa.text(words).bindparams(**values)
 
     def tasks_of(self, runs: Collection[RunKey], limit: int) -> Select:
         """All of these runs."""

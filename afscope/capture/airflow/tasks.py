@@ -97,8 +97,8 @@ class Tasks:
     def read(
         self, reader: Reader, found: Found, now: Micros, live: Collection[RunKey], ended: Iterable[RunKey], ask: Ask,
         *, with_idle: bool,
-    ) -> bool:  # fmt: skip
-        """One poll; whether anything was written. Nothing is remembered unless it all worked, but the runs that ended.
+    ) -> None:  # fmt: skip
+        """One poll; nothing is remembered unless it all worked, but for the runs that ended.
 
         `live` runs are read whole by the first poll, `ended` ones by this: a task instance that came and went between
         two polls is still there. `with_idle`: those in state none are due.
@@ -121,7 +121,6 @@ class Tasks:
         self._read_at = now
         self._refreshed_at = now if ask.refresh and with_idle else self._refreshed_at
         self._count(found)
-        return bool(write or seen.gone)
 
     # Reading
 
