@@ -1,8 +1,5 @@
 """Place, memory, themes, preview: what all screens share, and what outlives them."""
 
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +9,6 @@ from textual import events
 from textual.color import Color
 
 from afscope.engine.investigation import Investigation
-from afscope.engine.preview import Preview
 from afscope.model.browse import Answer, Line
 from afscope.model.clock import SECOND
 from afscope.model.stop import Stop
@@ -23,7 +19,7 @@ from afscope.tui.lanes import GUTTER
 from afscope.tui.place import Place
 from afscope.tui.rows import Fixed
 from tests.tui.case import CHART, END, QUIET, START, Case, NoLook, at
-from tests.tui.conftest import Driver, Start
+from tests.tui.conftest import Driver, Start, analyzing
 from tests.tui.test_harmless import BAD
 
 
@@ -150,33 +146,6 @@ async def test_every_theme_shows_the_same_text(start: Start, name: str) -> None:
 
 
 # --- preview, mouse
-
-
-@asynccontextmanager
-async def analyzing(
-    incident: Investigation, capture: Path, size: tuple[int, int]
-) -> AsyncIterator[tuple[Driver, Callable[[], Awaitable[None]]]]:
-    """A screen on the preview of a capture, and what lets its analysis come."""
-    go = threading.Event()
-
-    def load() -> Investigation:
-        go.wait(30)
-        return incident
-
-    app = AfscopeApp(load, capture.name, preview=lambda: Preview.open(capture))
-    async with app.run_test(size=size) as pilot:
-        while not isinstance(app.screen, CaseScreen):
-            await pilot.pause(0.01)
-        driver = Driver(pilot, incident)
-        await driver.settle()
-
-        async def analyzed() -> None:
-            go.set()
-            while not driver.screen.desk.case.analysis.findings:
-                await pilot.pause(0.02)
-            await driver.settle()
-
-        yield driver, analyzed
 
 
 async def test_the_capture_can_be_read_while_it_is_analyzed(incident: Investigation, capture: Path) -> None:
