@@ -80,7 +80,9 @@ class AfscopeApp(App[int]):
         for theme in themes.ALL.values():
             self.register_theme(theme)
         self._exchanges = {name: themes.Exchange(name) for name in themes.NAMES}
-        self.theme = themes.ALL[memory.theme() if remember and memory.theme() in themes.ALL else "dark"].name
+        self._bare = themes.Bare()
+        chosen = memory.theme() if remember and not self.no_color else "dark"
+        self.theme = themes.ALL[chosen if chosen in themes.ALL else "dark"].name
         self._shown: CaseScreen | None = None
         self._threads: list[threading.Thread] = []
         self.failure: Exception | None = None
@@ -88,7 +90,9 @@ class AfscopeApp(App[int]):
         """Whether the process is there for this screen only."""
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's own, behind that of the theme."""
+        """Textual's own, behind that of the theme; without colour ours alone."""
+        if self.no_color:
+            return [self._bare]
         return [self._exchanges[themes.named(self.theme)], *super().get_line_filters()]
 
     def get_default_screen(self) -> Screen[None]:

@@ -330,6 +330,9 @@ class CaseScreen(TableKeys):
 
     def choose_theme(self, name: str) -> None:
         """A theme by name, kept for the next time."""
+        if self.app.no_color:
+            self.say(word(self.desk.lang, "no_colour"))
+            return
         self.app.theme = themes.ALL[name].name
         if self._remember:
             memory.keep_theme(name)

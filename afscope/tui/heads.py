@@ -27,7 +27,7 @@ class Header(Vertical):
     Header { height: auto; padding: 0 1; }
     Header #capture { height: 1; }
     Header #verdict { height: auto; max-height: 5; text-style: bold; }
-    Header.short #verdict { max-height: 1; }
+    Header.short #verdict { max-height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     def __init__(self, pages: Pages, name: str, tag: str = "") -> None:

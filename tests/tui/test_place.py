@@ -1,6 +1,7 @@
 """Place, memory, themes, preview: what all screens share, and what outlives them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.segment import Segment
@@ -133,6 +134,47 @@ def test_each_theme_exchanges_the_palette_and_keeps_the_text() -> None:
     assert mono is not None
     assert mono.color is not None
     assert len(set(mono.color.get_truecolor())) == 1
+
+
+def contrast(one: Color, other: Color) -> float:
+    """As WCAG 2 defines it."""
+
+    def luminance(color: Color) -> float:
+        parts = [n / 12.92 if n <= 0.03928 else ((n + 0.055) / 1.055) ** 2.4 for n in color.normalized]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("name", themes.NAMES)
+def test_every_colour_can_be_read_on_its_ground(name: str) -> None:
+    theme = themes.ALL[name]
+    exchange = themes.Exchange(name)
+    ground = Color.parse(theme.background or "")
+    for colour in (*palette.CAUSES, palette.GREY):
+        (segment,) = exchange.apply([Segment("x", Style(color=colour))], ground)
+        assert segment.style is not None
+        assert segment.style.color is not None
+        assert contrast(Color.from_rich_color(segment.style.color), ground) >= 4, colour
+    assert contrast(Color.parse(theme.foreground or ""), ground) >= 7
+
+
+def test_without_colour_a_ground_is_reverse_video_and_nothing_is_coloured() -> None:
+    def bare(**style: Any) -> Style:
+        (segment,) = themes.Bare().apply([Segment("x", Style(**style))], Color(0, 0, 0))
+        assert segment.style is not None
+        assert segment.style.color is None
+        assert segment.style.bgcolor is None
+        return segment.style
+
+    assert bare(color=palette.GREEN, bold=True) == Style(bold=True)
+    assert not bare(color="#e0e0e0", bgcolor=themes.DARK.background).reverse
+    assert bare(bgcolor=palette.CHOSEN_GROUND).reverse
+    assert bare(bgcolor=palette.CURSOR_GROUND).reverse
+    assert bare(bgcolor=palette.RANGE_GROUND).underline
+    assert not bare(bgcolor=palette.RANGE_GROUND).reverse
+    assert bare(color=palette.VERMILLION, bgcolor=themes.DARK.background, reverse=True).reverse
 
 
 @pytest.mark.parametrize("name", themes.NAMES)

@@ -41,7 +41,7 @@ class WhatIf(Body):
 
     name_ = "whatif"
     DEFAULT_CSS = """
-    WhatIf .about { height: auto; max-height: 4; padding: 0 1; text-style: bold; }
+    WhatIf .about { height: auto; max-height: 5; padding: 0 1; text-style: bold; }
     WhatIf #grid-settings { height: 1fr; } WhatIf #grid-outcomes { height: 1fr; border-top: solid $surface; }
     """
 

@@ -59,7 +59,7 @@ class Workers(Body):
 
     name_ = "workers"
     DEFAULT_CSS = """
-    Workers .about { height: 1; padding: 0 1; text-style: bold; }
+    Workers .about { height: auto; max-height: 2; padding: 0 1; text-style: bold; }
     Workers #pod { height: auto; max-height: 4; padding: 0 1; border-top: solid $surface; }
     """
 
