@@ -138,7 +138,7 @@ def terminals(given: argparse.Namespace, work: Path) -> None:
         print("lnav is not installed")
     if shutil.which(given.harlequin):
         command = [given.harlequin, "--no-download-tzdata", "--read-only", str(base)]
-        opened = ("", lambda s: "Query Editor" in s and "log_lines" in s)
+        opened = ("", lambda s: "Query Editor" in s and base.stem in s)
         best("harlequin: editor and catalog", given.runs, command, [opened], work)
         query = "select ts, level, component, text from log_lines order by ts limit 100000\n"
         best(

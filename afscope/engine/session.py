@@ -35,7 +35,7 @@ _SQL_TYPES = {
 }
 COPY_ROWS = 300_000
 _WORD = re.compile(r"\w+")
-KEPT_POLLS = 30
+KEPT_POLLS = 8
 """So many growths long rows that were sealed meanwhile stay at hand as new ones, for whoever counts on from there."""
 
 

@@ -92,7 +92,8 @@ class Bare(LineFilter):
         far = ground is not None and not ranged and abs(_light(ground) - _light(_triplet(DARK.background or ""))) > _FAR
         return Style(
             bold=style.bold, dim=style.dim, italic=style.italic, strike=style.strike, link=style.link,
-            meta=style.meta or None, underline=style.underline or ranged or None, reverse=bool(style.reverse) != far or None,
+            meta=style.meta or None, underline=style.underline or ranged or None,
+            reverse=bool(style.reverse) != far or None,
         )  # fmt: skip
 
 
