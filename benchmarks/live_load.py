@@ -5,12 +5,14 @@
 
 A process of its own writes pod updates and task changes at the given rates with the real writer. The screen runs
 headless, stands on the table of task changes at its end as with `tail -f`, and follows. Once a minute it prints: the lag (seconds
-from a row being appended to that row standing under the cursor), the memory of the screen, milliseconds from a key to
-its paint (every key half a second after the last), and how old the verdict is. `--no-analysis` leaves the analysis out, to see what the rows alone cost.
+from a row being appended to that row standing under the cursor), the memory of the screen now and at most, that of the
+analysis beside it, milliseconds from a key to its paint (every key half a second after the last), how old the verdict
+was at most, and the load of the machine. `--no-analysis` leaves the analysis out, to see what the rows alone cost.
 """
 
 import argparse
 import asyncio
+import os
 import resource
 import subprocess
 import sys
@@ -150,6 +152,8 @@ async def watch(path: Path, given: argparse.Namespace, writer: "subprocess.Popen
         lambda: None if writer.poll() is None else "the load is over", lambda: Growing(path), every_s=given.every
     )
     app = Timed(load, path.name, live=live)
+    app.alone = True  # as `afscope live` does
+    sys.setswitchinterval(0.0005)
     async with app.run_test(size=(200, 50)) as pilot:
         while not isinstance(app.screen, CaseScreen):
             await asyncio.sleep(0.01)
@@ -160,13 +164,15 @@ async def watch(path: Path, given: argparse.Namespace, writer: "subprocess.Popen
 
 async def follow(screen, painted, pilot, minutes, live) -> None:  # type: ignore[no-untyped-def]
     print(f"{'minute':>6} {'rows shown':>12} {'lag s: median':>14} {'p95':>6} {'most':>6} {'RSS MB':>8} {'peak':>6}"
-          f" {'key ms: median':>15} {'p95':>7} {'verdict':>9}", flush=True)  # fmt: skip
+          f" {'analysis':>9} {'key ms: median':>15} {'p95':>7} {'verdict':>9} {'load':>5}", flush=True)  # fmt: skip
     begun, minute = time.monotonic(), 0
     lags: list[float] = []
     keys: list[float] = []
-    total = 0
+    ages: list[float] = []
+    beside, total = 0.0, 0
     while time.monotonic() - begun < minutes * 60:
         await asyncio.sleep(0.1)
+        ages += [] if live.age_s is None else [live.age_s]
         grid = screen.body.grid
         if grid.rows.total != total and grid.current is not None:
             total = grid.rows.total
@@ -175,10 +181,11 @@ async def follow(screen, painted, pilot, minutes, live) -> None:  # type: ignore
                 lags.append(time.time() - last.at / 1e6)
         if len(keys) < (time.monotonic() - begun) * 2 - minute * 120:
             keys.append(await key(pilot, painted, grid, total))
+            beside = max(beside, children())
         if time.monotonic() - begun >= (minute + 1) * 60:
             minute += 1
-            report(minute, total, lags, keys, live)
-            lags, keys = [], []
+            report(minute, total, lags, keys, ages, beside)
+            lags, keys, ages, beside = [], [], [], 0.0
 
 
 async def key(pilot, painted, grid, total) -> float:  # type: ignore[no-untyped-def]
@@ -194,19 +201,34 @@ async def key(pilot, painted, grid, total) -> float:  # type: ignore[no-untyped-
     return spent
 
 
-def report(minute, total, lags, keys, live) -> None:  # type: ignore[no-untyped-def]
+def report(minute, total, lags, keys, ages, beside) -> None:  # type: ignore[no-untyped-def]
     lags, keys = sorted(lags) or [float("nan")], sorted(keys) or [float("nan")]
-    age = "none" if live.age_s is None else f"{live.age_s} s"
+    age = f"{max(ages)} s" if ages else "none"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{minute:6} {total:12,} {lags[len(lags) // 2]:14.2f} {lags[int(len(lags) * 0.95)]:6.2f} {lags[-1]:6.2f}"
-          f" {resident():8.0f} {peak:6.0f} {keys[len(keys) // 2] * 1000:15.1f} {keys[int(len(keys) * 0.95)] * 1000:7.1f}"
-          f" {age:>9}", flush=True)  # fmt: skip
+          f" {resident():8.0f} {peak:6.0f} {beside:9.0f}"
+          f" {keys[len(keys) // 2] * 1000:15.1f} {keys[int(len(keys) * 0.95)] * 1000:7.1f}"
+          f" {age:>9} {os.getloadavg()[0]:5.1f}", flush=True)  # fmt: skip
 
 
 def resident() -> float:
     """Megabytes that this process has in memory now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
+
+
+def children() -> float:
+    """Megabytes of the process in which the analysis is made, if there is one."""
+    found = [0.0]
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+            ours = b"engine.apart" in path.with_name("cmdline").read_bytes() and int(fields[1]) == os.getpid()
+        except OSError:  # ended meanwhile
+            continue
+        if ours:
+            found.append(int(fields[21]) * resource.getpagesize() / 1e6)
+    return max(found)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Commands that open the screen: demo and open."""
 
+import gc
 import os
 import shlex
 import sys
@@ -106,6 +107,7 @@ def screen(
     capture: Path, name: str, lang: str, targets: list[str] | None = None, analyzers: list[Path] | None = None
 ) -> None:
     """Runs the UI until the user leaves; the capture is analyzed behind its first frame."""
+    gc.disable()  # hundreds of modules come in, and nothing of them is garbage; the screen enables it again
     from afscope.tui.app import run
 
     def load() -> "Investigation":

@@ -85,6 +85,7 @@ class Look(Browser):
 
     def sources(self) -> list[SourceLine]:
         """Every table of the capture."""
+        self._session.open_all()  # and so finds what is damaged
         sizes: dict[str, int] = {}
         for segment in self.capture.manifest.segments:
             sizes[segment.table] = sizes.get(segment.table, 0) + segment.bytes
@@ -127,6 +128,7 @@ class Look(Browser):
 
     def given(self, sql: str, span: Stretch | None) -> dict[str, Any]:
         """Values of the parameters of a query. Raises QueryError for those that have none."""
+        self._session.open_all()  # a query of the user may name tables in ways that nobody foresees
         start, end = span or (self.capture.started_at, self.capture.ended_at)
         known = {"from": naive(start), "to": naive(end)}
         wanted = self._session.parameters(sql)

@@ -23,14 +23,18 @@ class Preview:
 
     def __init__(self, capture: Capture, *, lang: str = "en", session: Session | None = None) -> None:
         self.capture, self.lang = capture, lang
-        # Nothing is copied: what is not asked for is not read.
-        self.session = session or Session(capture, copy_rows=0)
+        # Nothing is copied, nothing opened before it is asked for.
+        self.session = session or Session(capture, copy_rows=0, lazy=True)
         self.look = Look(self.session, capture, analyzed=False)
 
     @classmethod
     def open(cls, path: Path, *, lang: str = "en") -> "Preview":
         """Opens a capture folder or zip. Raises CaptureError."""
         return cls(Capture.open(path), lang=lang)
+
+    def finish(self) -> None:
+        """Opens what nobody has asked for yet, and so finds what is damaged."""
+        self.session.open_all()
 
     def close(self) -> None:
         """Frees the DuckDB session."""

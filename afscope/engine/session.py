@@ -6,6 +6,7 @@ result owns the connection.
 """
 
 import json
+import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,7 +35,8 @@ _SQL_TYPES = {
     Type.TIME: "TIMESTAMP",
 }
 COPY_ROWS = 300_000
-KEPT_POLLS = 30
+_WORD = re.compile(r"\w+")
+KEPT_POLLS = 8
 """So many growths long rows that were sealed meanwhile stay at hand as new ones, for whoever counts on from there."""
 _AS_JSON, _PIECE = 2_000, 100_000
 """Rows that go into a table as JSON, and those of a piece of Arrow after them."""
@@ -52,9 +54,16 @@ class Session:
     """DuckDB over one capture, or over empty tables. Every table of the schema exists, empty where there is none."""
 
     def __init__(
-        self, capture: Capture | None, copy_rows: int = COPY_ROWS, stop: Stop | None = None, *, growing: bool = False
+        self,
+        capture: Capture | None,
+        copy_rows: int = COPY_ROWS,
+        stop: Stop | None = None,
+        *,
+        growing: bool = False,
+        lazy: bool = False,
     ) -> None:
         """Tables of up to `copy_rows` rows are copied into memory: later queries are then free of parquet footers.
+        With `lazy` a table is opened when it is first mentioned, or by `open_all`.
 
         `stop` calls off every question that has none of its own. With `growing` rows come later by `grow`, also those
         of WALs, and nothing is copied.
@@ -69,12 +78,32 @@ class Session:
         self._connection.execute("SET TimeZone = 'UTC'")
         # A page of a long table reads one row group: without this it would read the footers of all files first.
         self._connection.execute("SET parquet_metadata_cache = true")
+        self._opening = threading.RLock()
+        self._unopened = set(TABLES) if lazy else set()
         for table in TABLES.values():
             if growing and capture is not None:
                 self._open_growing(capture, table)
-            else:
-                self._open_table(capture, table)
+            elif not lazy:
+                self._open_table(capture, table, self._connection)
         self._lock(None if capture is None else capture.path)
+
+    def open_all(self) -> None:
+        """Opens the tables that nobody has mentioned yet."""
+        self._open(TABLES)
+
+    def _open(self, names: Iterable[str]) -> None:
+        if not self._unopened:
+            return
+        with self._opening:
+            for name in sorted(self._unopened.intersection(names)):
+                cursor = self._cursor()
+                try:
+                    self._open_table(self._capture, TABLES[name], cursor)
+                except duckdb.Error as error:
+                    raise QueryError(_first_line(error)) from error
+                finally:
+                    cursor.close()
+                self._unopened.discard(name)
 
     def close(self) -> None:
         """Frees the memory; the session is of no use afterwards."""
@@ -87,6 +116,8 @@ class Session:
 
         Each call has a cursor of its own, so that several threads may ask; `stop` interrupts this one alone.
         """
+        if self._unopened:
+            self._open(_WORD.findall(sql))
         cursor = self._cursor()
         try:
             with (stop or self._asked_here() or self._stop or Stop()).by(cursor.interrupt) as called_off:
@@ -217,6 +248,7 @@ class Session:
         capture = self._capture
         if capture is None or capture.rows(table) <= self._copy_rows:
             return ""
+        self._open([table])
         near = {capture.path / s.path for s in capture.manifest.segments if s.first < end and s.last >= start}
         paths = [literal(str(path)) for path in capture.segments(table) if path in near]
         bounds = f"ts >= make_timestamptz({start}) AND ts < make_timestamptz({end})"
@@ -285,24 +317,24 @@ class Session:
         self._connection.execute(f"CREATE TABLE {quoted('wal_' + spec.name)} ({columns}, seq BIGINT, poll BIGINT)")
         self._connection.execute(f"CREATE VIEW {quoted(spec.name)} AS {_grown(capture, spec)}")
 
-    def _open_table(self, capture: Capture | None, table: Table) -> None:
+    def _open_table(self, capture: Capture | None, table: Table, connection: "duckdb.DuckDBPyConnection") -> None:
         parts = []
         if capture is not None and (segments := [str(path) for path in capture.segments(table.name)]):
             listing = ", ".join(literal(path) for path in segments)
             parts.append(f"SELECT {_projection(table)} FROM read_parquet([{listing}], union_by_name = true)")
         if capture is not None and capture.tail_rows(table.name):
-            self._connection.register("wal_tail", capture.wal_table(table.name))
-            self._connection.execute(
+            connection.register("wal_tail", capture.wal_table(table.name))
+            connection.execute(
                 f"CREATE TABLE {quoted('wal_' + table.name)} AS SELECT {_projection(table)} FROM wal_tail"
             )
-            self._connection.unregister("wal_tail")
+            connection.unregister("wal_tail")
             parts.append(f"FROM {quoted('wal_' + table.name)}")
         if capture is None or not parts:
             spec = ", ".join(f"{quoted(c.name)} {_SQL_TYPES[c.type]}" for c in table.columns)
-            self._connection.execute(f"CREATE TABLE {quoted(table.name)} ({spec})")
+            connection.execute(f"CREATE TABLE {quoted(table.name)} ({spec})")
             return
         kind = "TABLE" if capture.rows(table.name) <= self._copy_rows else "VIEW"
-        self._connection.execute(f"CREATE {kind} {quoted(table.name)} AS {' UNION ALL '.join(parts)}")
+        connection.execute(f"CREATE {kind} {quoted(table.name)} AS {' UNION ALL '.join(parts)}")
 
     def _lock(self, path: Path | None) -> None:
         if path is not None:

@@ -1,5 +1,7 @@
 """The application: reads a case behind a first frame, then shows it. It only wires; screens live in their own files."""
 
+import gc
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -20,6 +22,7 @@ from afscope.tui.source import CaseFile, LiveFile, Load, News
 from afscope.tui.words import word
 
 _LET_GO_S = 5.0
+_HOLD_S = 0.0005
 
 
 class AfscopeApp(App[int]):
@@ -45,6 +48,9 @@ class AfscopeApp(App[int]):
         def __init__(self, case: LiveFile, news: News) -> None:
             super().__init__()
             self.case, self.news = case, news
+
+    class Checked(Message):
+        """The whole capture was looked at: what is damaged is known."""
 
     class ReadFailed(Message):
         """There will be no case."""
@@ -74,13 +80,19 @@ class AfscopeApp(App[int]):
         for theme in themes.ALL.values():
             self.register_theme(theme)
         self._exchanges = {name: themes.Exchange(name) for name in themes.NAMES}
-        self.theme = themes.ALL[memory.theme() if remember and memory.theme() in themes.ALL else "dark"].name
+        self._bare = themes.Bare()
+        chosen = memory.theme() if remember and not self.no_color else "dark"
+        self.theme = themes.ALL[chosen if chosen in themes.ALL else "dark"].name
         self._shown: CaseScreen | None = None
         self._threads: list[threading.Thread] = []
         self.failure: Exception | None = None
+        self.alone = False
+        """Whether the process is there for this screen only."""
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's own, behind that of the theme."""
+        """Textual's own, behind that of the theme; without colour ours alone."""
+        if self.no_color:
+            return [self._bare]
         return [self._exchanges[themes.named(self.theme)], *super().get_line_filters()]
 
     def get_default_screen(self) -> Screen[None]:
@@ -111,6 +123,10 @@ class AfscopeApp(App[int]):
                 shown = self._preview()
                 _ = shown.analysis, shown.charts
                 self.post_message(self.Read(shown))
+                finish = getattr(shown, "finish", None)
+                if callable(finish):
+                    finish()
+                    self.post_message(self.Checked())
             case = self._case() if callable(self._case) else self._case
             # Both are computed on first use: here, and not on the event loop.
             _ = case.analysis, case.charts
@@ -135,8 +151,15 @@ class AfscopeApp(App[int]):
                 event.case, name=self.name_, lang=self.lang, live=self.live, remember=self._remember
             )
             self.push_screen(self._shown)
+            if self.alone:
+                self.call_after_refresh(settle)
         else:
             self._shown.renew(event.case)
+
+    def on_afscope_app_checked(self, _event: Checked) -> None:
+        """The header says whether it is whole."""
+        if self._shown is not None:
+            self._shown.retag()
 
     def on_afscope_app_grew(self, event: Grew) -> None:
         """New rows, for the screen that stands."""
@@ -158,6 +181,13 @@ class AfscopeApp(App[int]):
             self._shown.keep()
         if self.live is not None:
             self.live.leave()
+
+
+def settle() -> None:
+    """Modules, styles and screens are here to stay: nobody need look through them for garbage, 60 ms each time."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 class Reading(Screen[None]):
@@ -184,6 +214,9 @@ def run(
     the exit code of its class.
     """
     app = AfscopeApp(case, name, lang, live, preview=preview, remember=True)
+    app.alone = True
+    # A key waits for as long as a thread may hold the interpreter: 5 ms each time by default.
+    sys.setswitchinterval(_HOLD_S)
     code = app.run()
     app.let_go()
     if app.failure is not None:

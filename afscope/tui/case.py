@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.command import CommandPalette
 from textual.message import Message
-from textual.widgets import ContentSwitcher, Input, OptionList, TextArea
+from textual.widgets import ContentSwitcher, Input, OptionList
 
 from afscope.model.clock import SECOND, Micros, rfc3339
 from afscope.model.finding import Analysis, Evidence
@@ -209,7 +209,7 @@ class CaseScreen(TableKeys):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that beat the focus leave text fields alone; keys of other screens do nothing here."""
-        typing = isinstance(self.focused, Input | TextArea)
+        typing = isinstance(self.focused, Input) or self.body.typing
         if typing and action in ("earlier", "later"):
             return False
         key = next((key for key in keys.KEYS if key.action == action and key.where), None)
@@ -330,6 +330,9 @@ class CaseScreen(TableKeys):
 
     def choose_theme(self, name: str) -> None:
         """A theme by name, kept for the next time."""
+        if self.app.no_color:
+            self.say(word(self.desk.lang, "no_colour"))
+            return
         self.app.theme = themes.ALL[name].name
         if self._remember:
             memory.keep_theme(name)

@@ -25,6 +25,8 @@ from afscope.tui.rows import Fixed, Rows
 from afscope.tui.words import known, word
 
 PAGE = 256
+AHEAD = 96
+"""So many rows before its edge the page behind it is read."""
 _PAGES = 24
 _WIDEST = 44
 _LAST_LEAST, _LAST_MOST = 20, 200
@@ -68,6 +70,7 @@ class Grid(ScrollView, can_focus=True):
         rows: Rows
         number: int
         lines: Sequence[Line]
+        widths: Sequence[int]
 
     def __init__(
         self, lang: str, id_: str, *, tint: Tint | None = None, time: TimeForm | None = None, raw: bool = False
@@ -87,6 +90,9 @@ class Grid(ScrollView, can_focus=True):
         self._widths: list[int] = []
         self._by_user = False
         self._clock = 12
+        self._base = Style()
+        self._painted: tuple[object, ...] = ()
+        """The look of the last painting: lines of another one do not mix with its lines."""
 
     # --- content
 
@@ -176,7 +182,7 @@ class Grid(ScrollView, can_focus=True):
             except Exception as error:  # shown in place of the rows
                 lines = [Line(0, (word(self.lang, "no_answer", why=str(error)),), "")]
             if not stop.asked:
-                self.post_message(self.Arrived(rows, number, lines))
+                self.post_message(self.Arrived(rows, number, lines, widths_of(lines)))
 
         self.run_worker(read, thread=True, group=f"pages-{self.id}", exit_on_error=False)
 
@@ -186,25 +192,25 @@ class Grid(ScrollView, can_focus=True):
         if event.rows is not self.rows:
             return
         self._wanted.discard(event.number)
-        self._keep(event.number, event.lines)
-        self.refresh()
+        self._keep(event.number, event.lines, event.widths)
+        if event.number in self.in_sight or self._painted != self._look():
+            self.refresh()
         if self.row // PAGE == event.number:
             self._say()
 
-    def _keep(self, number: int, lines: Sequence[Line]) -> None:
+    def _keep(self, number: int, lines: Sequence[Line], widths: Sequence[int] | None = None) -> None:
         self._pages[number] = lines
         while len(self._pages) > _PAGES:
             self._pages.popitem(last=False)
-        for line in lines:
-            for n, text in enumerate(line.cells[: len(self._widths)]):
-                most = _WIDEST if n < len(self._widths) - 1 else _LAST_MOST
-                if self._widths[n] < most:
-                    self._widths[n] = min(most, max(self._widths[n], cell_len(harmless(text))))
+        for n, wide in enumerate((widths_of(lines) if widths is None else widths)[: len(self._widths)]):
+            most = _WIDEST if n < len(self._widths) - 1 else _LAST_MOST
+            self._widths[n] = max(self._widths[n], min(most, wide))
 
     # --- cursor
 
     def move(self, row: int, *, by_user: bool = True) -> None:
         """The cursor to a row, and the row into sight."""
+        before, top = self.row, self.scroll_offset.y
         self.row = max(0, min(row, self.rows.total - 1))
         self._by_user = by_user
         if self.size.height > 1:  # before the first layout nothing is in sight; on_resize comes back to it
@@ -213,8 +219,21 @@ class Grid(ScrollView, can_focus=True):
             self.scroll_to(y=0, animate=False)
         elif self.size.height > 1 and self.row + 1 - round(self.scroll_y) < 1:  # under the header
             self.scroll_to(y=self.row, animate=False)
-        self.refresh()
+        if self.scroll_offset.y == top and self._painted == self._look():
+            for changed in {before, self.row}:
+                self.refresh_line(changed + 1)
+        else:
+            self.refresh()
         self._say()
+        self._look_ahead(1 if self.row >= before else -1)
+
+    def _look_ahead(self, direction: int) -> None:
+        """Asks for the page that comes next, before the cursor is there."""
+        if self.rows.instant or self._wanted:
+            return
+        number = (self.row + direction * AHEAD) // PAGE
+        if 0 <= number * PAGE < self.rows.total and number not in self._pages:
+            self._ask(number)
 
     def _say(self) -> None:
         line = self.line(self.row)
@@ -261,9 +280,20 @@ class Grid(ScrollView, can_focus=True):
 
     # --- drawing
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """All of them in one style, which is dear to find out."""
+        self._base = self.rich_style
+        strips = super().render_lines(crop)
+        self._painted = self._look()
+        return strips
+
+    def _look(self) -> tuple[object, ...]:
+        """What lines of one painting have in common."""
+        return self.rows, self.scroll_offset.y, tuple(self._widths), self._clock
+
     def render_line(self, y: int) -> Strip:
         """The header on top, rows below it."""
-        width, base = self.size.width, self.rich_style
+        width, base = self.size.width, self._base
         if y == 0:
             return self._strip(
                 [self._heading(n) for n in self.rows.columns], base + Style(bold=True, dim=True), width, None
@@ -320,6 +350,12 @@ class Grid(ScrollView, can_focus=True):
             over -= less
         widths[-1] = max(1, room - sum(widths[:-1]) - len(widths))
         return widths
+
+
+def widths_of(lines: Sequence[Line]) -> list[int]:
+    """The widest cell of each column. Measured in the thread that has read the lines, where there is one."""
+    columns = zip(*(line.cells for line in lines), strict=False)
+    return [max((cell_len(harmless(text[:_LAST_MOST])) for text in set(column)), default=0) for column in columns]
 
 
 def _lit(text: str, wanted: str, style: Style) -> list[Segment]:

@@ -6,7 +6,6 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Click
 from textual.message import Message
-from textual.widgets import Static
 
 from afscope.model.clock import Micros
 from afscope.model.finding import Analysis
@@ -16,6 +15,7 @@ from afscope.tui.axis import Axis
 from afscope.tui.columns import holding, ticks
 from afscope.tui.harmless import cut, harmless
 from afscope.tui.pages import Pages
+from afscope.tui.still import Still
 from afscope.tui.times import between, duration, moment, precise
 from afscope.tui.words import word
 
@@ -27,15 +27,15 @@ class Header(Vertical):
     Header { height: auto; padding: 0 1; }
     Header #capture { height: 1; }
     Header #verdict { height: auto; max-height: 5; text-style: bold; }
-    Header.short #verdict { max-height: 1; }
+    Header.short #verdict { max-height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     def __init__(self, pages: Pages, name: str, tag: str = "") -> None:
         """`tag` stands in front: whether what is shown still grows."""
         super().__init__(id="header")
         self._pages, self._name_shown, self._tag = pages, name, tag
-        self._capture = Static(id="capture", markup=False)
-        self._verdict = Static(Text(harmless(pages.analysis.verdict.summary)), id="verdict", markup=False)
+        self._capture = Still(id="capture", markup=False)
+        self._verdict = Still(Text(harmless(pages.analysis.verdict.summary)), id="verdict", markup=False)
 
     def compose(self) -> ComposeResult:
         """Two texts."""
@@ -81,7 +81,7 @@ def capture_line(pages: Pages, name: str, width: int, tag: str = "") -> Text:
     )
 
 
-class Readout(Static):
+class Readout(Still):
     """Everything at the cursor's time, in two lines."""
 
     DEFAULT_CSS = "Readout { height: 2; padding: 0 1; }"
@@ -151,7 +151,7 @@ def _short(text: Text, width: int) -> Text:
     return text
 
 
-class Footer(Static):
+class Footer(Still):
     """The keys that fit."""
 
     DEFAULT_CSS = "Footer { height: 1; padding: 0 1; background: $surface; }"
@@ -170,7 +170,7 @@ class Footer(Static):
         self.update(Text(keys.footer(self.lang, self.size.width, self._of)))
 
 
-class Tabs(Static):
+class Tabs(Still):
     """The screens with their keys; names give way where the terminal is narrow."""
 
     DEFAULT_CSS = "Tabs { height: 1; padding: 0 1; }"

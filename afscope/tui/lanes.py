@@ -5,7 +5,7 @@ from functools import lru_cache
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -59,6 +59,7 @@ class Lanes(Widget, can_focus=True):
         self._row = lru_cache(maxsize=512)(self._drawn)
         self._spans = lru_cache(maxsize=16)(self._covering)
         self._pressed: Micros | None = None
+        self._base = Style()
         self.show(place.chart)
         place.hear(self._moved, self.again, self.again)
 
@@ -153,10 +154,15 @@ class Lanes(Widget, can_focus=True):
 
     # --- drawing
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """All of them in one style, which is dear to find out."""
+        self._base = self.rich_style
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """Row `y`: name, value at the cursor, plot, scale."""
         if y >= len(self._lines):
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, self._base)
         line = self._lines[y]
         axis, cursor = self.axis, self.place.cursor
         at = axis.column(cursor) if axis.visible(cursor) else -1
@@ -170,7 +176,7 @@ class Lanes(Widget, can_focus=True):
             plot[at] = self._under_cursor(line.kind, plot[at], axis, at)
         left = self._gutter(line)
         right = number(self._scales[line.lane]) if line.kind == "lane" and line.level == line.height - 1 else ""
-        base = self.rich_style
+        base = self._base
         ranged = _columns_of(self.place.range, axis)
         segments = [Segment(left, base + Style(bold=line.kind == "lane")), *self._segments(plot, at, base, ranged)]
         segments.append(Segment(f" {fit(right, MARGIN - 1)}", base + Style(dim=True)))

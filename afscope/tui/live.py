@@ -10,6 +10,8 @@ from afscope.model.stop import Stop
 from afscope.tui.source import CaseFile, Growth, LiveFile, Load, News
 
 _WAIT_S = 0.5
+_REST = 0.1
+"""Between two analyses that take long, as a share of their length. They run in a process that gives way to others."""
 Failed = Callable[[Exception], None]
 
 
@@ -21,7 +23,7 @@ class Live:
     rows: Callable[[], Growth] | None = None
     """Opens the capture for what is added to it; without, all that is shown comes with the analysis."""
     every_s: float = 15.0
-    """Seconds from the start of one analysis to that of the next; twice its length, when it takes long."""
+    """Seconds from the start of one analysis to that of the next; a tenth longer than it takes, when that is more."""
     rows_every_s: float = 1.0
     """The same for rows and quick lanes."""
     paused: bool = False
@@ -137,7 +139,8 @@ class Live:
 
     def _wait(self, started: float) -> None:
         """Until the next analysis is due; at once when the recorder ends, not at all while paused."""
-        until = max(started + self.every_s, 2 * time.monotonic() - started)
+        now = time.monotonic()
+        until = max(started + self.every_s, now + _REST * (now - started))
         while not self.left.wait(min(_WAIT_S, self.every_s)):
             if self.paused:
                 continue

@@ -18,7 +18,7 @@ class PageList(OptionList):
     PageList:focus { border: none; background-tint: transparent 0%; }
     PageList > .option-list--option { padding: 0 1; }
     PageList > .option-list--option-disabled { color: $foreground; }
-    PageList > .option-list--option-highlighted { background: $surface; color: $foreground; text-style: none; }
+    PageList > .option-list--option-highlighted { background: $primary 20%; color: $foreground; text-style: none; }
     PageList:focus > .option-list--option-highlighted { background: $primary 45%; }
     """
 

@@ -4,7 +4,6 @@ from textual.widgets import OptionList
 
 from afscope.tui.harmless import harmless
 from afscope.tui.overlays import Prompt
-from afscope.tui.screens.sql import Sql
 from afscope.tui.time_keys import TimeKeys
 from afscope.tui.words import word
 
@@ -98,21 +97,16 @@ class TableKeys(TimeKeys):
 
     def action_run(self) -> None:
         """Runs what the screen is for."""
-        run = getattr(self.body, "run", None)
-        if callable(run):
-            run()
+        self.body.run()
 
     def action_older_query(self) -> None:
         """The query before."""
-        if isinstance(self.body, Sql):
-            self.body.older(-1)
+        self.body.older(-1)
 
     def action_newer_query(self) -> None:
         """The query after."""
-        if isinstance(self.body, Sql):
-            self.body.older(1)
+        self.body.older(1)
 
     def action_export(self) -> None:
         """The result, to a file."""
-        if isinstance(self.body, Sql):
-            self.body.export()
+        self.body.export()

@@ -4,7 +4,7 @@ Data is painted in one palette (Okabe and Ito's, told apart by every common colo
 the last moment, so that nothing else has to know about themes; meaning never hangs on colour alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from rich.color import Color as RichColor
@@ -35,7 +35,14 @@ _ON_WHITE = {
     palette.PURPLE: "#9c3f74", palette.VERMILLION: "#b34400", palette.GREY: "#666666",
     **dict(zip(_GROUNDS, ("#cfcfcf", "#d5e6f7", "#a8d4f5"), strict=True)),
 }  # fmt: skip
-_EXCHANGED: Mapping[str, Mapping[str, str]] = {"dark": _VIVID, "light": _ON_WHITE, "colour-blind": {}, "mono": {}}
+_GREYS = {  # by weight, not by luminance: what is guilty is brightest
+    palette.VERMILLION: "#ffffff", palette.ORANGE: "#e4e4e4", palette.YELLOW: "#d0d0d0", palette.PURPLE: "#c6c6c6",
+    palette.SKY: "#bcbcbc", palette.GREEN: "#b2b2b2", palette.BLUE: "#a8a8a8", palette.GREY: "#949494",
+    **dict(zip(_GROUNDS, ("#444444", "#303030", "#585858"), strict=True)),
+}  # fmt: skip
+_EXCHANGED: Mapping[str, Mapping[str, str]] = {
+    "dark": _VIVID, "light": _ON_WHITE, "colour-blind": {}, "mono": _GREYS,
+}  # fmt: skip
 
 
 class Exchange(LineFilter):
@@ -53,7 +60,8 @@ class Exchange(LineFilter):
 
     def _exchanged(self, style: Style) -> Style:
         if self._mono:
-            return style + Style.from_color(_grey(style.color), _grey(style.bgcolor))
+            fore, back = self._other(style.color), self._other(style.bgcolor)
+            return style + Style.from_color(fore or _grey(style.color), back or _grey(style.bgcolor))
         fore, back = self._other(style.color), self._other(style.bgcolor)
         return style + Style.from_color(fore, back) if fore or back else style
 
@@ -62,6 +70,39 @@ class Exchange(LineFilter):
             return None
         red, green, blue = color.triplet
         return self._to.get((red, green, blue))
+
+
+class Bare(LineFilter):
+    """No colour at all, as NO_COLOR asks for: the terminal's own, light or dark. A ground becomes reverse video.
+
+    It stands alone: Textual's own filters would put colours back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._style = lru_cache(1024)(self._stripped)
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """One line."""
+        return [Segment(s.text, self._style(s.style), s.control) if s.style else s for s in segments]
+
+    def _stripped(self, style: Style) -> Style:
+        ground = None if style.bgcolor is None else style.bgcolor.triplet
+        ranged = ground is not None and tuple(ground) == _triplet(palette.RANGE_GROUND)
+        far = ground is not None and not ranged and abs(_light(ground) - _light(_triplet(DARK.background or ""))) > _FAR
+        return Style(
+            bold=style.bold, dim=style.dim, italic=style.italic, strike=style.strike, link=style.link,
+            meta=style.meta or None, underline=style.underline or ranged or None,
+            reverse=bool(style.reverse) != far or None,
+        )  # fmt: skip
+
+
+_FAR = 0.1
+
+
+def _light(color: Sequence[int]) -> float:
+    """How light a colour is, from 0 to 1."""
+    return (299 * color[0] + 587 * color[1] + 114 * color[2]) / 255_000
 
 
 def _triplet(color: str) -> tuple[int, int, int]:

@@ -2,10 +2,16 @@
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.widget import Widget
 
 from afscope.tui.heads import Readout
 from afscope.tui.lanes import Lanes
 from afscope.tui.place import Place
+
+
+def shown(widget: Widget) -> bool:
+    """Whether a widget belongs to the screen that is shown."""
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
 
 
 class Timeline(Vertical):
@@ -18,7 +24,7 @@ class Timeline(Vertical):
         self.place = place
         self.lanes = Lanes(place, titles, lang)
         self.readout = Readout(titles, lang)
-        place.hear(self._told, self._told, self._told)
+        place.hear(self.told, self.told, self.told)
 
     def compose(self) -> ComposeResult:
         """Two widgets."""
@@ -27,8 +33,9 @@ class Timeline(Vertical):
 
     def on_mount(self) -> None:
         """What holds where the cursor stands."""
-        self._told()
+        self.told()
 
-    def _told(self) -> None:
-        if self.is_mounted:
+    def told(self) -> None:
+        """Tells of the cursor, if anybody sees it."""
+        if self.is_mounted and shown(self):
             self.readout.tell(self.place.chart, self.lanes.axis, self.place.cursor)

@@ -201,6 +201,7 @@ SCREENS: dict[str, tuple[str, str]] = {
     "col_unfinished": ("unfinished", "未完成"),
     "col_finished": ("last task done", "最后任务完成"),
     # what is asked and said
+    "no_colour": ("NO_COLOR is set: the terminal's own colours", "已设置 NO_COLOR：使用终端自身颜色"),
     "search_for": ("search", "查找"),
     "filter_by": ("filter", "过滤"),
     "filter_hint": ("only rows that hold this; empty shows all", "只显示包含此文本的行；留空显示全部"),

@@ -101,7 +101,11 @@ def test_counting_on_gives_what_counting_anew_gives(writer: CaptureWriter) -> No
     writer.flush()
     growing = Growing(writer.path)
     look = growing.case().look
-    asks = [Ask("tasks", START, START + 10**12), Ask("tasks", START, START + 10**12, "t7"), Ask("runs", START, START + 10**12)]
+    asks = [
+        Ask("tasks", START, START + 10**12),
+        Ask("tasks", START, START + 10**12, "t7"),
+        Ask("runs", START, START + 10**12),
+    ]
     asks.append(Ask("tasks", START + 3 * SECOND, START + 40 * SECOND))
     known = [look.listing(ask) for ask in asks]
     chance, number = random.Random(5), 1

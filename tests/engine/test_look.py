@@ -152,3 +152,15 @@ def test_a_preview_has_the_rows_and_no_verdict(capture: Path, case: Investigatio
     assert {lane.name for lane in chart.lanes} <= {"queued", "running"}
     assert max(step.value or 0 for lane in chart.lanes for step in lane.steps) > 0
     preview.close()
+
+
+def test_a_preview_opens_tables_when_they_are_mentioned(case: Investigation) -> None:
+    preview = Preview(case.capture)
+    assert preview.charts
+    assert preview.session._unopened >= {"events", "pods"}
+    ask = Ask("events", case.start, case.end)
+    assert preview.look.listing(ask) == case.look.listing(ask)
+    assert "events" not in preview.session._unopened
+    assert preview.look.query("FROM pods").rows == case.look.query("FROM pods").rows
+    assert not preview.session._unopened
+    preview.close()

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from afscope.engine.investigation import Investigation
+from afscope.engine.preview import Preview
 from afscope.ingest import import_sources
 from afscope.tui.app import AfscopeApp
 from afscope.tui.case import CaseScreen
@@ -116,6 +118,33 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Start:
             yield driver
 
     return opened
+
+
+@asynccontextmanager
+async def analyzing(
+    incident: Investigation, capture: Path, size: tuple[int, int]
+) -> AsyncIterator[tuple[Driver, Callable[[], Awaitable[None]]]]:
+    """A screen on the preview of a capture, and what lets its analysis come."""
+    go = threading.Event()
+
+    def load() -> Investigation:
+        go.wait(30)
+        return incident
+
+    app = AfscopeApp(load, capture.name, preview=lambda: Preview.open(capture))
+    async with app.run_test(size=size) as pilot:
+        while not isinstance(app.screen, CaseScreen):
+            await pilot.pause(0.01)
+        driver = Driver(pilot, incident)
+        await driver.settle()
+
+        async def analyzed() -> None:
+            go.set()
+            while not driver.screen.desk.case.analysis.findings:
+                await pilot.pause(0.02)
+            await driver.settle()
+
+        yield driver, analyzed
 
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "recordings"

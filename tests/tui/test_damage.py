@@ -7,13 +7,12 @@ import pytest
 from rich.cells import cell_len
 
 from afscope.engine.investigation import Investigation
-from afscope.engine.preview import Preview
 from afscope.model.clock import SystemClock
 from afscope.model.row import Row
 from afscope.store.layout import wal_files
 from afscope.store.writer import CaptureWriter
 from afscope.tui.keys import SCREENS
-from tests.tui.conftest import Driver, Start
+from tests.tui.conftest import Driver, Start, analyzing
 
 SAMPLE = Path(__file__).parents[2] / "captures" / "samples" / "metrics-apiserver-hung.afscope.zip"
 
@@ -64,11 +63,17 @@ async def test_damage_stands_on_every_screen_and_is_told_in_full(
     case.close()
 
 
-async def test_damage_is_told_before_the_analysis(start: Start, damaged: Path) -> None:
-    preview = Preview.open(damaged)
-    async with start(preview, name="damaged.afscope") as app:
+async def test_damage_is_told_before_the_analysis(damaged: Path) -> None:
+    case = Investigation.open(damaged)
+    async with analyzing(case, damaged, (120, 40)) as (app, analyzed):
+        while "! DAMAGED (C)" not in app.frame():  # comes once the whole capture was looked at
+            await app.pilot.pause(0.02)
+        assert "ANALYZING" in app.frame().splitlines()[0]
+        await app.press("C")
+        assert "checksum mismatch" in app.frame()
+        await analyzed()
         assert "! DAMAGED (C)" in app.frame().splitlines()[0]
-    preview.close()
+    case.close()
 
 
 async def test_a_torn_wal_is_damage(start: Start, tmp_path: Path) -> None:

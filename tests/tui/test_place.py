@@ -1,9 +1,7 @@
 """Place, memory, themes, preview: what all screens share, and what outlives them."""
 
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.segment import Segment
@@ -12,7 +10,6 @@ from textual import events
 from textual.color import Color
 
 from afscope.engine.investigation import Investigation
-from afscope.engine.preview import Preview
 from afscope.model.browse import Answer, Line
 from afscope.model.clock import SECOND
 from afscope.model.stop import Stop
@@ -23,7 +20,7 @@ from afscope.tui.lanes import GUTTER
 from afscope.tui.place import Place
 from afscope.tui.rows import Fixed
 from tests.tui.case import CHART, END, QUIET, START, Case, NoLook, at
-from tests.tui.conftest import Driver, Start
+from tests.tui.conftest import Driver, Start, analyzing
 from tests.tui.test_harmless import BAD
 
 
@@ -139,6 +136,47 @@ def test_each_theme_exchanges_the_palette_and_keeps_the_text() -> None:
     assert len(set(mono.color.get_truecolor())) == 1
 
 
+def contrast(one: Color, other: Color) -> float:
+    """As WCAG 2 defines it."""
+
+    def luminance(color: Color) -> float:
+        parts = [n / 12.92 if n <= 0.03928 else ((n + 0.055) / 1.055) ** 2.4 for n in color.normalized]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("name", themes.NAMES)
+def test_every_colour_can_be_read_on_its_ground(name: str) -> None:
+    theme = themes.ALL[name]
+    exchange = themes.Exchange(name)
+    ground = Color.parse(theme.background or "")
+    for colour in (*palette.CAUSES, palette.GREY):
+        (segment,) = exchange.apply([Segment("x", Style(color=colour))], ground)
+        assert segment.style is not None
+        assert segment.style.color is not None
+        assert contrast(Color.from_rich_color(segment.style.color), ground) >= 4, colour
+    assert contrast(Color.parse(theme.foreground or ""), ground) >= 7
+
+
+def test_without_colour_a_ground_is_reverse_video_and_nothing_is_coloured() -> None:
+    def bare(**style: Any) -> Style:
+        (segment,) = themes.Bare().apply([Segment("x", Style(**style))], Color(0, 0, 0))
+        assert segment.style is not None
+        assert segment.style.color is None
+        assert segment.style.bgcolor is None
+        return segment.style
+
+    assert bare(color=palette.GREEN, bold=True) == Style(bold=True)
+    assert not bare(color="#e0e0e0", bgcolor=themes.DARK.background).reverse
+    assert bare(bgcolor=palette.CHOSEN_GROUND).reverse
+    assert bare(bgcolor=palette.CURSOR_GROUND).reverse
+    assert bare(bgcolor=palette.RANGE_GROUND).underline
+    assert not bare(bgcolor=palette.RANGE_GROUND).reverse
+    assert bare(color=palette.VERMILLION, bgcolor=themes.DARK.background, reverse=True).reverse
+
+
 @pytest.mark.parametrize("name", themes.NAMES)
 async def test_every_theme_shows_the_same_text(start: Start, name: str) -> None:
     async with start() as app:
@@ -150,33 +188,6 @@ async def test_every_theme_shows_the_same_text(start: Start, name: str) -> None:
 
 
 # --- preview, mouse
-
-
-@asynccontextmanager
-async def analyzing(
-    incident: Investigation, capture: Path, size: tuple[int, int]
-) -> AsyncIterator[tuple[Driver, Callable[[], Awaitable[None]]]]:
-    """A screen on the preview of a capture, and what lets its analysis come."""
-    go = threading.Event()
-
-    def load() -> Investigation:
-        go.wait(30)
-        return incident
-
-    app = AfscopeApp(load, capture.name, preview=lambda: Preview.open(capture))
-    async with app.run_test(size=size) as pilot:
-        while not isinstance(app.screen, CaseScreen):
-            await pilot.pause(0.01)
-        driver = Driver(pilot, incident)
-        await driver.settle()
-
-        async def analyzed() -> None:
-            go.set()
-            while not driver.screen.desk.case.analysis.findings:
-                await pilot.pause(0.02)
-            await driver.settle()
-
-        yield driver, analyzed
 
 
 async def test_the_capture_can_be_read_while_it_is_analyzed(incident: Investigation, capture: Path) -> None:

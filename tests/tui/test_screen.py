@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 from textual import events
+from textual.color import Color
 from textual.widgets import Static
 
 from afscope.errors import NotACapture
@@ -184,6 +185,10 @@ async def test_without_colour_everything_is_still_there(start: Start, monkeypatc
         await pilot.pause(0.2)
         strips = plain.screen._compositor.render_strips()
         assert "\n".join(strip.text.rstrip() for strip in strips) + "\n" == coloured
+        (only,) = plain.get_line_filters()
+        drawn = [segment.style for strip in strips for segment in only.apply(list(strip), Color(0, 0, 0))]
+        assert not any(style and (style.color or style.bgcolor) for style in drawn)
+        assert any(style and style.reverse for style in drawn)
 
 
 async def test_rows_that_cannot_be_read_leave_the_screen_alone(start: Start) -> None:

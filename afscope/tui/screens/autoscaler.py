@@ -2,7 +2,6 @@
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.widgets import Static
 
 from afscope.model.browse import Line, Scaling
 from afscope.tui import palette
@@ -11,6 +10,7 @@ from afscope.tui.grid import Grid
 from afscope.tui.harmless import harmless
 from afscope.tui.rows import Fixed
 from afscope.tui.screens.body import Body
+from afscope.tui.still import Still
 
 COLUMNS = ("what", "replicas", "author", "metric", "ratio", "band", "desired", "limited", "reason")
 
@@ -33,9 +33,9 @@ class Autoscaler(Body):
         super().__init__(desk)
         self.writes_only, self.only = False, ""
         self._every: list[Scaling] = []
-        self._about = Static(classes="about", markup=False)
+        self._about = Still(classes="about", markup=False)
         self._grid = Grid(desk.lang, "grid-autoscaler", tint=self._tint, time=self.time)
-        self._explained = Static(id="explained", markup=False)
+        self._explained = Still(id="explained", markup=False)
 
     def compose(self) -> ComposeResult:
         """Time, table, explanation."""

@@ -119,6 +119,20 @@ class Body(Vertical):
         """Esc: whether there was something to leave."""
         return False
 
+    @property
+    def typing(self) -> bool:
+        """Whether letters are text here and no commands."""
+        return False
+
+    def run(self) -> None:
+        """F5."""
+
+    def older(self, by: int) -> None:
+        """^↑ and ^↓."""
+
+    def export(self) -> None:
+        """^S."""
+
     def cycle(self) -> None:
         """b."""
 

@@ -2,7 +2,6 @@
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.widgets import Static
 
 from afscope.model.browse import Line, SourceLine
 from afscope.model.finding import Gap, MissingSource
@@ -14,6 +13,7 @@ from afscope.tui.harmless import harmless
 from afscope.tui.lanes import FewLanes
 from afscope.tui.rows import Fixed
 from afscope.tui.screens.body import Body
+from afscope.tui.still import Still
 from afscope.tui.times import duration
 
 MOST_LEFT_OUT = 1000
@@ -47,9 +47,9 @@ class CaptureScreen(Body):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.only = ""
-        self._about = Static(classes="about", markup=False)
+        self._about = Still(classes="about", markup=False)
         self._grid = Grid(desk.lang, "grid-capture", tint=tint)
-        self._why = Static(id="why", markup=False)
+        self._why = Still(id="why", markup=False)
         self._costs = FewLanes(desk.place, desk.titles, desk.lang, "costs")
 
     def compose(self) -> ComposeResult:

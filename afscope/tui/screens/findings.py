@@ -1,5 +1,7 @@
 """Findings: all of them as a table, the chosen one with its evidence below."""
 
+from collections.abc import Sequence
+
 from textual.app import ComposeResult
 
 from afscope.model.browse import Line
@@ -14,6 +16,9 @@ from afscope.tui.screens.body import Body, ShowRows
 from afscope.tui.times import duration
 
 COLUMNS = ("role", "severity", "component", "lasted", "waited", "lost", "title")
+NARROW = ("severity", "lasted", "waited", "lost", "title")
+"""What is left where the title would have no room: the glyph tells the role, the page below who and what."""
+WIDE_FROM = 110
 
 
 class Findings(Body):
@@ -46,12 +51,13 @@ class Findings(Body):
         """The findings that touch the range."""
         start, end = self.desk.place.span
         findings = self.desk.case.analysis.findings
+        columns = self._columns()
         lines = [
-            Line(f.started_at, self._cells(f), f"{n}")
+            Line(f.started_at, self._cells(f, columns), f"{n}")
             for n, f in sorted(enumerate(findings), key=lambda item: of_lint(item[1]))
             if f.started_at <= end and f.ended_at >= start
         ]
-        rows = Fixed(COLUMNS, lines, only=self.only)
+        rows = Fixed(columns, lines, only=self.only)
         before = self._chosen_one
         places = (
             n for n, line in enumerate(rows.lines(0, rows.total)) if before and same(findings[int(line.key)], before)
@@ -60,18 +66,34 @@ class Findings(Body):
         if not lines:
             self.list.renew([Page("", ())])
 
-    def _cells(self, f: Finding) -> tuple[str, ...]:
-        cost = f.cost
-        return (
-            "lint" if of_lint(f) else f"{palette.ROLE[f.role]} {self.word(f.role.value)}",
-            self.word(f.severity.value), f.component,
-            duration(f.ended_at - f.started_at), _seconds(cost.waiting_task_seconds), _seconds(cost.lost_task_seconds),
-            f.title,
-        )  # fmt: skip
+    def _cells(self, f: Finding, columns: Sequence[str]) -> tuple[str, ...]:
+        role, severity = "lint" if of_lint(f) else self.word(f.role.value), self.word(f.severity.value)
+        glyph = "" if of_lint(f) else f"{palette.ROLE[f.role]} "
+        cells = {
+            "role": f"{glyph}{role}",
+            "severity": severity if "role" in columns else f"{glyph}{severity}" if glyph else role,
+            "component": f.component,
+            "lasted": duration(f.ended_at - f.started_at),
+            "waited": _seconds(f.cost.waiting_task_seconds),
+            "lost": _seconds(f.cost.lost_task_seconds),
+            "title": f.title,
+        }
+        return tuple(cells[column] for column in columns)
+
+    def _columns(self) -> tuple[str, ...]:
+        """Those that there is room for; lost work only where some was lost."""
+        lost = any(f.cost.lost_task_seconds >= 0.5 for f in self.desk.case.analysis.findings)
+        wide = not self.app.size.width or self.app.size.width >= WIDE_FROM
+        return tuple(name for name in (COLUMNS if wide else NARROW) if lost or name != "lost")
+
+    def on_resize(self) -> None:
+        """Other columns in another width."""
+        if self._grid.rows.total and tuple(self._grid.rows.columns) != self._columns():
+            self.refill()
 
     def _tint(self, column: str, cell: str) -> str:
         if column == "severity":
-            return next((c for s, c in palette.SEVERITY.items() if self.word(s.value) == cell), "")
+            return next((c for s, c in palette.SEVERITY.items() if cell.endswith(self.word(s.value))), "")
         return palette.VERMILLION if column == "role" and cell.startswith(palette.ROLE[Role.ROOT_CAUSE]) else ""
 
     @property

@@ -2,7 +2,6 @@
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.widgets import Static
 
 from afscope.model.browse import Limit, Line
 from afscope.tui import palette
@@ -10,6 +9,7 @@ from afscope.tui.desk import Desk
 from afscope.tui.grid import Grid
 from afscope.tui.rows import Fixed
 from afscope.tui.screens.body import Body
+from afscope.tui.still import Still
 
 COLUMNS = ("kind", "name", "used", "cap", "fill", "waiting", "note")
 _BAR = 12
@@ -48,7 +48,7 @@ class Limits(Body):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.only = ""
-        self._about = Static(classes="about", markup=False)
+        self._about = Still(classes="about", markup=False)
         self._grid = Grid(desk.lang, "grid-limits", tint=tint)
 
     def compose(self) -> ComposeResult:

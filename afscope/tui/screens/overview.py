@@ -63,6 +63,7 @@ class Overview(Body):
         self._titles = {
             pane: (_title(f"tab-{pane}"), _title(f"title-{pane}", "title")) for pane in ("timeline", "list")
         }
+        self._titled: dict[str, tuple[str, bool]] = {}
         self.evidence_open: Evidence | None = None
         self._reading = threading.Lock()
         self._concluded = _concluded(desk)
@@ -132,13 +133,16 @@ class Overview(Body):
             ("timeline", left, self.on_timeline),
             ("list", " › ".join(trail), not self.on_timeline),
         ):
-            for widget in self._titles[where]:
-                widget.update(pane_title(text, active=active))
+            if self._titled.get(where) != (text, active):
+                self._titled[where] = (text, active)
+                for widget in self._titles[where]:
+                    widget.update(pane_title(text, active=active))
 
     # --- what happens to it
 
     def opened(self) -> None:
         """It is what is seen now."""
+        self.timeline.told()
         self.timeline.lanes.seen()
         self.titled()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.widget import Widget
-from textual.widgets import Static, TextArea
+from textual.widgets import TextArea
 
 from afscope.model.browse import Answer, Line
 from afscope.tui import palette
@@ -15,6 +15,7 @@ from afscope.tui.harmless import harmless
 from afscope.tui.overlays import Prompt
 from afscope.tui.rows import Fixed
 from afscope.tui.screens.body import Body
+from afscope.tui.still import Still
 from afscope.tui.times import between
 
 FIRST = "SELECT cause, stage, round(sum(seconds)) AS seconds\nFROM waits GROUP BY ALL ORDER BY seconds DESC"
@@ -46,8 +47,8 @@ class Sql(Body):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._editor = editor(desk.queries[-1] if desk.queries else FIRST)
-        self._range = Static(classes="range", markup=False)
-        self._about = Static(classes="about", markup=False)
+        self._range = Still(classes="range", markup=False)
+        self._about = Still(classes="about", markup=False)
         self._grid = Grid(desk.lang, "grid-sql", raw=True)
         self._answered: str = ""
         self._answer = Answer((), (), cut=False)
@@ -65,6 +66,11 @@ class Sql(Body):
     def grid(self) -> Grid:
         """The result."""
         return self._grid
+
+    @property
+    def typing(self) -> bool:
+        """In the editor."""
+        return self._editor.has_focus
 
     @property
     def heart(self) -> Widget:

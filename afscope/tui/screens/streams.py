@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from afscope.errors import QueryError
 from afscope.model.browse import Ask, Line, Listing
@@ -18,6 +17,7 @@ from afscope.tui.grid import PAGE, Grid
 from afscope.tui.harmless import harmless
 from afscope.tui.rows import Paged
 from afscope.tui.screens.body import Body
+from afscope.tui.still import Still
 from afscope.tui.times import DAY
 
 _TABLE = {
@@ -66,15 +66,16 @@ class Streams(Body):
     of_rows = True
     DEFAULT_CSS = """
     Streams .count { height: 1; padding: 0 1; text-style: bold; }
+    Streams VerticalScroll Still { min-height: 4; }
     Streams VerticalScroll { height: 5; border-top: solid $surface; padding: 0 1; scrollbar-size-vertical: 1; }
     """
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.stream, self.only = self.streams[0], ""
-        self._count = Static(classes="count", markup=False)
+        self._count = Still(classes="count", markup=False)
         self._grid = Grid(desk.lang, f"grid-{self.name_}", tint=tint, time=self.time)
-        self._record = Static(markup=False)
+        self._record = Still(markup=False)
         self._follows = True
         self._listed: tuple[str, str, tuple[Micros, Micros] | None, str] | None = None
         """Stream, filter and range of the rows that are shown, and of what capture they are."""

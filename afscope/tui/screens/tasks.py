@@ -5,7 +5,6 @@ from functools import partial
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.widgets import Static
 
 from afscope.model.browse import Line, WaitedAttempt, WaitGroup
 from afscope.model.clock import SECOND
@@ -17,6 +16,7 @@ from afscope.tui.grid import Grid
 from afscope.tui.harmless import harmless
 from afscope.tui.rows import Fixed
 from afscope.tui.screens.body import Body
+from afscope.tui.still import Still
 from afscope.tui.times import duration
 
 WAYS = ("dag", "cause", "task", "queue", "pool", "run")
@@ -53,10 +53,10 @@ class Tasks(Body):
         self.by, self.only = WAYS[0], ""
         self._groups: list[WaitGroup] = []
         self._attempts: list[WaitedAttempt] = []
-        self._about = Static(classes="about", markup=False)
+        self._about = Still(classes="about", markup=False)
         self._grid = Grid(desk.lang, "grid-tasks")
         self._gantt = Gantt(desk.lang, "attempts", desk.place)
-        self._told = Static(id="attempt", markup=False)
+        self._told = Still(id="attempt", markup=False)
 
     def compose(self) -> ComposeResult:
         """Time, groups, attempts, the chosen attempt in words."""

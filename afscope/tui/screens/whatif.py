@@ -6,7 +6,6 @@ from functools import partial
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.timer import Timer
-from textual.widgets import Static
 
 from afscope.model.browse import Line
 from afscope.model.clock import SECOND, Micros
@@ -20,6 +19,7 @@ from afscope.tui.lanes import FewLanes
 from afscope.tui.overlays import Prompt
 from afscope.tui.rows import Fixed
 from afscope.tui.screens.body import Body
+from afscope.tui.still import Still
 from afscope.tui.times import between, duration
 from afscope.tui.whatif import simulated
 
@@ -41,7 +41,7 @@ class WhatIf(Body):
 
     name_ = "whatif"
     DEFAULT_CSS = """
-    WhatIf .about { height: auto; max-height: 4; padding: 0 1; text-style: bold; }
+    WhatIf .about { height: auto; max-height: 5; padding: 0 1; text-style: bold; }
     WhatIf #grid-settings { height: 1fr; } WhatIf #grid-outcomes { height: 1fr; border-top: solid $surface; }
     """
 
@@ -55,7 +55,7 @@ class WhatIf(Body):
         """How far the shown outcomes can be trusted."""
         self._begun = 0.0
         self._ticking: Timer | None = None
-        self._about = Static(classes="about", markup=False)
+        self._about = Still(classes="about", markup=False)
         self._settings = Grid(desk.lang, "grid-settings", tint=_tint)
         self._outcomes = Grid(desk.lang, "grid-outcomes")
         self._replicas = FewLanes(desk.place, desk.titles, desk.lang, "replicas")

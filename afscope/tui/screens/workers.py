@@ -2,7 +2,6 @@
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.widgets import Static
 
 from afscope.model.browse import PodLife
 from afscope.model.clock import Micros
@@ -13,6 +12,7 @@ from afscope.tui.gantt import Bar, Gantt
 from afscope.tui.grid import Grid
 from afscope.tui.harmless import harmless
 from afscope.tui.screens.body import Body
+from afscope.tui.still import Still
 from afscope.tui.times import duration
 
 PHASES = (
@@ -59,16 +59,16 @@ class Workers(Body):
 
     name_ = "workers"
     DEFAULT_CSS = """
-    Workers .about { height: 1; padding: 0 1; text-style: bold; }
+    Workers .about { height: auto; max-height: 2; padding: 0 1; text-style: bold; }
     Workers #pod { height: auto; max-height: 4; padding: 0 1; border-top: solid $surface; }
     """
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._pods: list[PodLife] = []
-        self._about = Static(classes="about", markup=False)
+        self._about = Still(classes="about", markup=False)
         self._gantt = Gantt(desk.lang, "pods", desk.place)
-        self._told = Static(id="pod", markup=False)
+        self._told = Still(id="pod", markup=False)
 
     def compose(self) -> ComposeResult:
         """Time, bars, the chosen pod in words."""
