@@ -43,7 +43,7 @@ class Lab(Workers):
                 hooks.pop(0)[1](self)
             if self.every(self.plan.loop, 0.4) and not self.broken("scheduler") and not self.database():
                 self._schedules()
-            if self.every(self.plan.polling, 2.8) and not self.broken("keda") and not self.broken("paused"):
+            if self.every(self.plan.polling, 2.8) and not self.broken("keda") and not self.broken("keda_restart") and not self.broken("paused"):
                 self._poll()
             if self.every(SYNC_S, 7.3):
                 self._sync()
@@ -178,7 +178,7 @@ class Lab(Workers):
             return
         p = self.plan
         hung = self.broken("metrics") or (self.broken("keda") and self.replicas > 0)
-        failed = hung or (self.broken("query") and not self.stands_in) or self.broken("connect") or self.broken("api")
+        failed = hung or (self.broken("query") and not self.stands_in) or self.broken("connect") or self.broken("api") or self.broken("keda_restart")
         metric = Metric(self.metric, 1000, labels=(("scaledobject.keda.sh/name", self.worker),))
         spec = HpaSpec(p.high, (metric,), max(1, p.low), behavior_from(p.behavior))
         status = len(self._alive())
@@ -233,6 +233,8 @@ class Lab(Workers):
         selector = f"&LabelSelector{{MatchLabels:map[string]string{{scaledobject.keda.sh/name: {self.worker},}},MatchExpressions:[]LabelSelectorRequirement{{}},}}"
         if self.broken("api"):
             http = f"the server could not find the requested resource (get {self.metric}.external.metrics.k8s.io)"
+        elif self.broken("keda_restart"):
+            http = 'rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp 10.0.9.2:9666: connect: connection refused"'
         elif hung:
             http = f"the server was unable to return a response in the time allotted, but may still be processing the request (get {self.metric}.external.metrics.k8s.io)"
             self.hpa_asked = self.now + 60

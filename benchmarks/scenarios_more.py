@@ -52,13 +52,13 @@ def keda() -> dict[str, Maker]:
     error = {"faults": {"query": (25, 999)}, "error": NO_COLUMN}
     return {
         "fallback_2": lambda: make(guilty("fallback_active", also=("trigger_query_error", "external_metric_timeout")), Work(15, 4, 30), Work(40, 32, 30, dag="late"), fallback={"failureThreshold": 3, "replicas": 2}, end=240, **error),
-        "fallback_from_zero": lambda: make(guilty("trigger_query_error", also=("fallback_active",)), Work(30, 32, 30), fallback={"failureThreshold": 3, "replicas": 1}, end=200, **error),
+        "fallback_from_zero": lambda: make(guilty("fallback_active", "trigger_query_error"), Work(30, 32, 30), fallback={"failureThreshold": 3, "replicas": 1}, end=200, **error),
         "fallback_enough": lambda: make(HEALTHY, Work(15, 4, 30), Work(50, 16, 30, dag="late"), fallback={"failureThreshold": 1, "replicas": 6}, faults={"query": (25, 35)}, error=NO_COLUMN, end=200),
         "idle_0_min_2": lambda: make(HEALTHY, replace(BURST, tasks=16), low=2, idle=0, end=200),
         "idle_1_min_3": lambda: make(HEALTHY, replace(BURST, tasks=16), low=3, idle=1, end=200),
         "paused_all_day": lambda: make(guilty("scaledobject_paused"), BURST, faults={"paused": (0, 999)}, end=160),
         "paused_at_the_maximum": lambda: make(HEALTHY, Work(15, 16, 20), Work(90, 12, 20, dag="late"), high=4, faults={"paused": (45, 999)}, end=180),
-        "restarts_at_work": lambda: make(HEALTHY, Work(15, 24, 40), faults={"keda": (35, 43)}, end=200),
+        "restarts_at_work": lambda: make(guilty("external_metric_timeout", also=("keda_operator_down",), component="keda-operator"), Work(15, 24, 40), faults={"keda_restart": (35, 43)}, end=200),
         "operator_gone_poll_30": lambda: make(guilty("keda_operator_down", also=("external_metric_timeout",)), Work(40, 24, 30), faults={"keda": (20, 200)}, polling=30, cooldown=120, end=330),
         "operator_gone_to_the_end": lambda: make({"root_causes": [], "partial": True, "healthy": None}, BURST, faults={"keda": (12, 999)}, end=160),
         "adapter_hung_max_20_airflow3": lambda: make(guilty("external_metric_timeout", component="keda-metrics-apiserver"), Work(15, 3, 40), Work(34, 60, 30, dag="late"), faults={"metrics": (30, 150)}, high=20, parallelism=96, end=300, major=3, dags={"late": {"max_active_tasks": 80}}),

@@ -4,11 +4,15 @@
 -- component = "quota"
 -- needs = ["scaledobjects", "workloads", "pods", "events"]
 -- [text.en]
--- because = "all {pods} pods that were asked for were admitted"
+-- because = "{said}"
+-- variants.one = "the only pod that was asked for was admitted"
+-- variants.all = "all {pods} pods that were asked for were admitted"
 -- [text.zh]
--- because = "请求的 {pods} 个 Pod 全部获准创建"
+-- because = "{said}"
+-- variants.one = "请求的唯一一个 Pod 获准创建"
+-- variants.all = "请求的 {pods} 个 Pod 全部获准创建"
 -- ---
-SELECT p.target, {'pods': count(*)} AS params,
+SELECT p.target, {'pods': count(*), 'said': CASE WHEN count(*) = 1 THEN 'one' ELSE 'all' END} AS params,
     list({'table': 'pods', 'ts': p.created_at, 'key': p.namespace || '/' || p.name, 'text': 'created'} ORDER BY p.created_at)[1:2] AS evidence
 FROM worker_pods p
 WHERE NOT EXISTS (

@@ -19,6 +19,7 @@
 -- why-metadata-db = "the metadata DB failed or delayed {bad} of our own polls in the same time"
 -- why-aggregation = "the APIService is not served ({api_reason})"
 -- why-keda-operator = "the operator wrote lastActiveTime {beats} times where one per {poll} s is due, while the APIService stayed available"
+-- why-grpc = "the metrics apiserver itself answered, and said that its gRPC call to the operator failed ({said})"
 -- why-api-down = "the APIService was unavailable ({api_reason}), while the operator kept polling the database ({beats} beats of lastActiveTime)"
 -- why-adapter = "the operator kept polling the database ({beats} beats of lastActiveTime), so the answers were lost before the HPA"
 -- fix-metadata-db = "Find what locks or slows the metadata DB (pg_stat_activity, long transactions); give the trigger's connection a statement_timeout."
@@ -34,6 +35,7 @@
 -- why-metadata-db = "同一时间元数据库使我们自己的 {bad} 次轮询失败或超时"
 -- why-aggregation = "APIService 没有后端（{api_reason}）"
 -- why-keda-operator = "operator 只写了 {beats} 次 lastActiveTime，而应当每 {poll} 秒一次；APIService 一直可用"
+-- why-grpc = "metrics apiserver 自己给出了应答，说它对 operator 的 gRPC 调用失败（{said}）"
 -- why-api-down = "APIService 不可用（{api_reason}），而 operator 一直在轮询数据库（lastActiveTime 更新 {beats} 次）"
 -- why-adapter = "operator 一直在轮询数据库（lastActiveTime 更新 {beats} 次），应答在到达 HPA 之前丢失"
 -- fix-metadata-db = "找出锁住或拖慢元数据库的会话（pg_stat_activity、长事务）；为触发器的连接设置 statement_timeout。"
@@ -43,7 +45,8 @@
 -- ---
 -- An answer that is an error (the operator said what went wrong) is trigger_query_error or trigger_auth_failure.
 WITH silent AS (
-    SELECT m.* FROM metric_trouble m
+    SELECT m.*, regexp_extract(array_to_string(m.messages, ' '), 'rpc error: code = (?:Unavailable|DeadlineExceeded) desc = [^"]{0,60}|timeout while waiting to establish gRPC connection') AS said
+    FROM metric_trouble m
     WHERE regexp_matches(array_to_string(m.messages, ' '), 'currently unable to handle the request|did not complete within|unable to return a response in the time|context deadline exceeded|timeout while waiting to establish|code = (Unavailable|DeadlineExceeded)')
 ),
 heart AS (
@@ -81,6 +84,8 @@ judged AS (
             WHEN coalesce(d.bad_s, 0) > 0.3 * date_diff('millisecond', s.from_at, s.to_at) / 1000.0 THEN 'metadata-db'
             WHEN a.reason IN ('ServiceNotFound', 'ServicePortError', 'ServiceAccessError') THEN 'aggregation'
             WHEN a.ts IS NOT NULL THEN 'keda-metrics-apiserver'
+            -- an apiserver that names the hop behind it has answered
+            WHEN s.said <> '' THEN 'keda-operator'
             -- KEDA rewrites lastActiveTime at every healthy poll of an active trigger: half of the beats is generous
             WHEN h.was_active AND h.beats < 0.5 * date_diff('millisecond', s.from_at, s.to_at) / 1000.0 / h.polling_interval_s THEN 'keda-operator'
             WHEN z.longest > 3 * h.polling_interval_s THEN 'keda-operator'
@@ -95,7 +100,7 @@ judged AS (
 SELECT from_at AS started_at, to_at AS ended_at, target, target AS subject, hop AS component,
     {'target': target, 'seconds': CAST(round(seconds) AS BIGINT), 'reports': reports, 'hop': hop, 'bad': coalesce(bad, 0),
      'beats': coalesce(beats, 0), 'poll': polling_interval_s, 'api_reason': coalesce(api_reason, '-'),
-     'why': CASE WHEN hop <> 'keda-metrics-apiserver' THEN 'why-' || hop WHEN api_ts IS NOT NULL THEN 'why-api-down' ELSE 'why-adapter' END,
+     'said': said, 'why': CASE WHEN hop = 'keda-operator' AND said <> '' THEN 'why-grpc' WHEN hop <> 'keda-metrics-apiserver' THEN 'why-' || hop WHEN api_ts IS NOT NULL THEN 'why-api-down' ELSE 'why-adapter' END,
      'fix': CASE WHEN hop <> 'keda-metrics-apiserver' THEN 'fix-' || hop ELSE 'fix-adapter' END} AS params,
     CASE WHEN api_ts IS NOT NULL OR hop IN ('keda-operator', 'metadata-db') THEN 0.95 ELSE 0.7 END AS confidence,
     evidence[1:3]

@@ -17,6 +17,7 @@
 -- remedy = "Look at kube-controller-manager (kubectl -n kube-system get lease kube-controller-manager, its log, its load): not running, no leader, or starved of API calls. With many HPAs raise --concurrent-horizontal-pod-autoscaler-syncs; on a managed control plane open a ticket with these times. Until then minReplicaCount holds workers without the HPA."
 -- [text.en.variants]
 -- status = "A sync writes the size it found into status.currentReplicas; spec.replicas became {desired}, the status kept saying {seen}, and no event, failure or other HPA showed a sync."
+-- metric = "The trigger's query asked for {desired} worker(s), KEDA polled it all the while, and the HPA's status kept saying {seen}: no event, failure or other HPA showed a sync, though it had followed the query at other times."
 -- lease = "kube-controller-manager stopped renewing its lease, while other leases went on; without a leader no HPA is synced."
 -- [text.zh]
 -- name = "HPA 控制器停滞"
@@ -25,6 +26,7 @@
 -- remedy = "检查 kube-controller-manager（kubectl -n kube-system get lease kube-controller-manager、其日志和负载）：未运行、没有 leader，或 API 调用受限。HPA 很多时提高 --concurrent-horizontal-pod-autoscaler-syncs；托管控制面请带着这些时间提交工单。在此期间可用 minReplicaCount 维持 worker。"
 -- [text.zh.variants]
 -- status = "每次同步都会把看到的副本数写入 status.currentReplicas；spec.replicas 已变为 {desired}，状态却一直是 {seen}，也没有任何事件、失败或其他 HPA 显示发生过同步。"
+-- metric = "触发器的查询要求 {desired} 个 worker，KEDA 一直在轮询，而 HPA 的状态始终是 {seen}：没有任何事件、失败或其他 HPA 显示发生过同步，尽管它在其他时候跟随了该查询。"
 -- lease = "kube-controller-manager 停止续租，而其他 lease 仍在更新；没有 leader 就没有 HPA 会被同步。"
 -- ---
 -- A status that does not change proves nothing by itself: only what a sync must write does. A request for a metric may
@@ -71,7 +73,47 @@ leaderless AS (
         AND EXISTS (FROM leases o WHERE o.name <> 'kube-controller-manager' AND o.renew_time > r.renew_time + INTERVAL 30 SECOND AND o.renew_time < coalesce(r.next_at, $end::TIMESTAMP))
         AND NOT EXISTS (FROM life l WHERE l.moment > r.renew_time + INTERVAL 30 SECOND AND l.moment < coalesce(r.next_at, $end::TIMESTAMP))
 ),
+-- the query gives another number, which a sync would have written as the metric; at other times it did so
+worths AS (
+    SELECT v.target, v.moment, lead(v.moment, 1, $end::TIMESTAMP) OVER (PARTITION BY v.target ORDER BY v.moment) AS until, v.value / t.trigger_target AS value, t.max_replica_count
+    FROM trigger_values v JOIN targets t USING (target)
+),
+told AS (
+    SELECT m.target, m.moment, m.workers, m.desired_replicas, h.namespace || '/' || h.name AS key, h.ts,
+        coalesce((SELECT min(l.moment) FROM life l WHERE l.moment > m.moment), $end::TIMESTAMP) AS until
+    FROM metric_seen m JOIN targets t USING (target) JOIN views h ON h.uid = t.hpa_uid AND h.seen_at = m.moment AND h.moved
+    WHERE m.answered AND m.workers IS NOT NULL
+),
+followed AS (SELECT DISTINCT d.target FROM told d JOIN worths w ON w.target = d.target AND w.moment <= d.moment AND w.until > d.moment WHERE w.value > 0 AND abs(w.value - d.workers) < 0.5),
+deaf AS (
+    SELECT d.target, d.key, d.ts, d.workers, d.until AS to_at, max(w.value) AS value,
+        greatest(d.moment, min(w.moment)) AS moment
+    FROM told d JOIN followed USING (target) JOIN worths w ON w.target = d.target AND w.moment < d.until AND w.until > d.moment
+    WHERE w.value >= 1.2 * d.workers + 0.5 AND d.desired_replicas < w.max_replica_count
+        AND NOT EXISTS (FROM worths x WHERE x.target = d.target AND x.moment < d.until AND x.until > greatest(w.moment, d.moment) AND x.value < 1.2 * d.workers + 0.5)
+    GROUP BY d.target, d.moment, d.key, d.ts, d.workers, d.until
+),
+ignored AS (
+    SELECT * FROM deaf u WHERE u.to_at > u.moment + to_seconds($patience_s)
+        AND NOT EXISTS (FROM metric_trouble m WHERE m.from_at < u.to_at AND m.to_at > u.moment)
+        AND NOT EXISTS (FROM trigger_failures f WHERE f.target = u.target AND f.from_at < u.to_at AND f.to_at > u.moment)
+        AND NOT EXISTS (FROM apiservices a WHERE a.name LIKE '%external.metrics%' AND a.available_status = 'False' AND a.seen_at BETWEEN u.moment - INTERVAL 300 SECOND AND u.to_at)
+        -- the operator polled all the while, so the metric was there for the asking
+        AND (SELECT count(DISTINCT s.last_active_time) FROM scaledobjects s JOIN targets t ON t.scaledobject_uid = s.uid
+            WHERE t.target = u.target AND s.last_active_time > u.moment AND s.last_active_time < u.to_at AND s.paused_status IS DISTINCT FROM 'True') >= 3
+        -- a fallback is served instead of the query, an edited query gave other numbers before
+        AND NOT EXISTS (FROM scaledobjects s JOIN targets t ON t.scaledobject_uid = s.uid WHERE t.target = u.target AND (s.query IS DISTINCT FROM t.query
+            OR (s.seen_at < u.to_at AND (s.fallback_status = 'True' OR s.ready_status <> 'True') AND s.seen_at > u.moment)))
+        AND NOT EXISTS (FROM events e JOIN targets t ON e.object_namespace = t.namespace AND e.object_name = t.name
+            WHERE t.target = u.target AND e.reason IN ('KEDAScalerFailed', 'KEDAMetricSourceFailed') AND e.ts >= u.moment - INTERVAL 60 SECOND AND e.ts < u.to_at)
+        AND NOT EXISTS (FROM replicas r WHERE r.target = u.target AND r.desired = 0 AND r.moment > u.moment AND r.moment < u.to_at)
+        AND NOT EXISTS (FROM gaps g WHERE g.source IN ('hpas', 'workloads') AND g.from_ts < u.to_at AND coalesce(g.to_ts, $end::TIMESTAMP) > u.moment)
+),
 spans AS (
+    SELECT target, 'metric' AS how, moment + to_seconds($sync_s) AS from_at, to_at, CAST(round(value) AS BIGINT) AS desired, CAST(round(workers) AS BIGINT) AS seen, 0.8 AS confidence,
+        [{'table': 'hpas', 'ts': ts, 'key': key, 'text': 'the metric that it knew asked for ' || round(workers) || ' worker(s), its last word; the query gave ' || round(value) || ' from ' || strftime(moment, '%H:%M:%S') || ' on'}] AS evidence
+    FROM ignored
+    UNION ALL
     SELECT target, 'status' AS how, moment + to_seconds($sync_s) AS from_at, to_at, desired, coalesce(seen, 0) AS seen, 0.85 AS confidence,
         [{'table': 'hpas', 'ts': ts, 'key': key, 'text': 'status.currentReplicas ' || coalesce(seen, 0) || ', the last word before spec.replicas became ' || desired || ' at ' || strftime(moment, '%H:%M:%S')}] AS evidence
     FROM silent

@@ -8,14 +8,14 @@
 -- [text.en]
 -- title = "The XCom sidecar comes from {registry}, which no other image of these pods does"
 -- detail = "Pods of KubernetesPodOperator with do_xcom_push carry {image} besides their own {base}. Nodes that can only pull from the registry of the others leave it waiting{failed}, and the pod stays Pending although its work runs."
--- remedy = "Mirror the image and name it for all tasks: extra xcom_sidecar_container_image of the Kubernetes connection (kubernetes_default; provider 5.1 on), or in airflow_local_settings.py a pod_mutation_hook(pod) that sets the image of the container airflow-xcom-sidecar (any provider). do_xcom_push=False where nothing is returned."
+-- remedy = "Mirror the image and name it for all tasks: extra xcom_sidecar_container_image of the Kubernetes connection (kubernetes_default), or in airflow_local_settings.py a pod_mutation_hook(pod) that sets the image of the container airflow-xcom-sidecar (any provider). do_xcom_push=False where nothing is returned."
 -- variants.pull_failed = " (it does: {reason})"
 -- variants.pull_unknown = ""
 -- [text.zh]
 -- name = "XCom sidecar 来自另一个镜像仓库"
 -- title = "XCom sidecar 来自 {registry}，而这些 Pod 的其他镜像都不来自那里"
 -- detail = "启用 do_xcom_push 的 KubernetesPodOperator Pod 除自身的 {base} 外还带有 {image}。只能从其他镜像所在仓库拉取的节点会让它一直等待{failed}，Pod 虽在干活却停留在 Pending。"
--- remedy = "镜像该镜像并为所有任务指定：Kubernetes 连接（kubernetes_default）的 extra xcom_sidecar_container_image（provider 5.1 起），或在 airflow_local_settings.py 中用 pod_mutation_hook(pod) 设置容器 airflow-xcom-sidecar 的镜像（任何版本）。无返回值的任务设 do_xcom_push=False。"
+-- remedy = "镜像该镜像并为所有任务指定：Kubernetes 连接（kubernetes_default）的 extra xcom_sidecar_container_image，或在 airflow_local_settings.py 中用 pod_mutation_hook(pod) 设置容器 airflow-xcom-sidecar 的镜像（任何版本）。无返回值的任务设 do_xcom_push=False。"
 -- variants.pull_failed = "（确实如此：{reason}）"
 -- variants.pull_unknown = ""
 -- ---

@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from afscope.model.finding import Ruling
-from tests.engine.incident import Incident, finding, roots, ruling, seconds
+from tests.engine.incident import Incident, at, finding, roots, ruling, seconds
 
 BOTH = (
     "SELECT ceil(COUNT(*)::decimal / 4) FROM task_instance "
@@ -106,6 +108,51 @@ class TestBrokerUnavailable:
     def test_a_connection_lost_and_found_at_once_is_no_outage(self, tmp_path: Path) -> None:
         assert finding(self.lost("w0", "w1", until=31).open(tmp_path), "broker_unavailable") is None
 
+    def test_the_only_worker_there_is_speaks_for_the_broker(self, tmp_path: Path) -> None:
+        incident = self.lost("w0")
+        incident.rows = [row for row in incident.rows if row.values.get("uid") != "w1"]
+        case = incident.open(tmp_path)
+        assert roots(case) == ["broker_unavailable"]
+        assert ruling(case, "worker") is not Ruling.GUILTY
+
+    def test_a_worker_that_is_connected_again_ends_the_outage(self, tmp_path: Path) -> None:
+        incident = self.lost("w0", "w1", until=60)
+        incident.log(57, "worker.connected", pod="w0", text="Connected to redis://broker:6379/0")
+        found = finding(incident.open(tmp_path), "broker_unavailable")
+        assert found is not None
+        assert found.ended_at == at(57)
+
+    def unsent(self, *attempts: float, starts: float | None = None) -> Incident:
+        """No worker yet; the scheduler fails to send messages at these seconds, and their attempts fail."""
+        incident = Incident()
+        incident.run("r1", 39, 39.2)
+        for n, second in enumerate(attempts):
+            incident.task(f"t{n}", "r1", none=39, scheduled=39.5, queued=second - 1, ended=second, state="failed")
+            text = "Error sending Celery task: Error 111 connecting to broker:6379. Connection refused."
+            incident.log(second, "celery.send_error", pod="scheduler-0", text=text)
+        if starts is not None:
+            incident.workers()
+            incident.task("ok", "r1", none=39, scheduled=39.5, queued=40, running=starts, host="w0")
+        return incident
+
+    def test_what_the_scheduler_cannot_send_reaches_nobody(self, tmp_path: Path) -> None:
+        case = self.unsent(40, 41, 42, 55).open(tmp_path)
+        assert roots(case) == ["broker_unavailable"]
+        found = finding(case, "broker_unavailable")
+        assert found is not None
+        assert found.cost.lost_task_seconds == pytest.approx(4)
+        assert "4 attempt(s) failed" in found.detail
+
+    def test_one_message_that_could_not_be_sent_is_no_outage(self, tmp_path: Path) -> None:
+        case = self.unsent(40, starts=43).open(tmp_path)
+        assert finding(case, "broker_unavailable") is None
+        assert ruling(case, "broker") is not Ruling.GUILTY
+
+    def test_attempts_that_fail_without_such_a_line_are_not_the_brokers(self, tmp_path: Path) -> None:
+        incident = self.unsent(40, 41, 42, 55)
+        incident.rows = [row for row in incident.rows if row.table != "log_lines"]
+        assert finding(incident.open(tmp_path), "broker_unavailable") is None
+
 
 class TestWorkerDisconnected:
     def silent(self, *, answers: bool = True, busy: bool = False, lost: bool = True) -> Incident:
@@ -138,3 +185,39 @@ class TestWorkerDisconnected:
 
     def test_idle_without_a_lost_connection_is_something_else(self, tmp_path: Path) -> None:
         assert finding(self.silent(lost=False).open(tmp_path), "worker_disconnected") is None
+
+    def test_each_silent_worker_is_told_apart_from_one_that_works(self, tmp_path: Path) -> None:
+        incident = Incident()
+        incident.workers(names=["w0", "w1"])
+        text = "consumer: Connection to broker lost. Trying to re-establish the connection..."
+        for pod in ("w0", "w1"):
+            incident.log(30, "worker.broker_lost", pod=pod, text=text)
+        incident.run("r1", 39, 39.2)
+        for n in range(4):
+            incident.task(f"b{n}", "r1", none=39, scheduled=39.5, queued=40, running=41, host="w1")
+        for n in range(3):
+            incident.task(f"t{n}", "r1", none=39, scheduled=39.5, queued=40)
+        case = incident.open(tmp_path)
+        assert roots(case) == ["worker_disconnected"]
+        found = finding(case, "worker_disconnected")
+        assert found is not None
+        assert found.title.startswith("1 worker")
+        assert seconds(case, "worker_disconnected", "consume") > 3 * 60
+
+    def test_a_worker_that_takes_tasks_again_came_back(self, tmp_path: Path) -> None:
+        incident = self.silent()
+        incident.task("again", "r1", none=39, scheduled=39.5, queued=40, running=50, ended=55, host="w0")
+        assert finding(incident.open(tmp_path), "worker_disconnected") is None
+
+    def test_those_for_whom_no_free_slot_is_left_wait_for_the_silent_ones_too(self, tmp_path: Path) -> None:
+        incident = Incident(max_replicas=1)
+        incident.workers()
+        incident.log(30, "worker.broker_lost", pod="w0", text="consumer: Connection to broker lost.")
+        incident.log(35, "worker.connected", pod="w0", text="Connected to redis://broker:6379/0")
+        incident.run("r1", 39, 39.2)
+        for n in range(12):
+            incident.task(f"t{n}", "r1", none=39, scheduled=39.5, queued=40)
+        case = incident.open(tmp_path)
+        assert roots(case) == ["worker_disconnected"]
+        assert ruling(case, "autoscaler-settings") is not Ruling.GUILTY
+        assert sum(s.seconds for w in case.waits() for s in w.stages if s.stage == "unknown") == 0

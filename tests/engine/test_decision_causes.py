@@ -380,6 +380,42 @@ class TestHpaControllerStalled:
         incident._add("hpas", 5, uid="hpa", namespace="air", name="keda-hpa-worker", owner_uid="so", change="DELETED")
         assert finding(incident.open(tmp_path), "hpa_controller_stalled") is None
 
+    def unchanged(self) -> Incident:
+        """One full worker that the HPA knows of; twelve more tasks at 60, KEDA polls, the status stands still."""
+        incident = Incident(300)
+        incident.workers()
+        served(incident, 4, 1, end=None)
+        incident.hpa(30, metric=1, replicas=1, desired=1)
+        queued(incident, 12, second=60)
+        return incident
+
+    def test_the_metric_that_a_sync_had_to_write(self, tmp_path: Path) -> None:
+        case = self.unchanged().open(tmp_path)
+        assert roots(case) == ["hpa_controller_stalled"]
+        assert "asked for 4" in case.analysis.findings[0].detail
+        assert seconds(case, "hpa_controller_stalled") == pytest.approx(12 * (300 - 75), abs=12)
+
+    def test_a_metric_that_follows_shows_a_sync(self, tmp_path: Path) -> None:
+        incident = self.unchanged()
+        incident.hpa(75, metric=4, replicas=1, desired=4)
+        assert finding(incident.open(tmp_path), "hpa_controller_stalled") is None
+
+    def test_an_hpa_that_never_followed_may_read_something_else(self, tmp_path: Path) -> None:
+        incident = self.unchanged()
+        incident.rows = [row for row in incident.rows if row.table != "hpas"]
+        incident.hpa(13, metric=3, replicas=1, desired=3)
+        assert finding(incident.open(tmp_path), "hpa_controller_stalled") is None
+
+    def test_a_query_that_fails_gives_no_number(self, tmp_path: Path) -> None:
+        incident = self.unchanged()
+        incident.event(70, "KEDAScalerFailed", "ScaledObject", "worker", "ERROR: syntax error (SQLSTATE 42601)")
+        assert finding(incident.open(tmp_path), "hpa_controller_stalled") is None
+
+    def test_without_polls_of_the_operator_nobody_knows(self, tmp_path: Path) -> None:
+        incident = self.unchanged()
+        incident.keda_dead = (62, 300)
+        assert finding(incident.open(tmp_path), "hpa_controller_stalled") is None
+
     def test_a_lease_that_nobody_renews(self, tmp_path: Path) -> None:
         incident = Leased(400)
         incident.workers(names=["w0", "w1"])

@@ -66,6 +66,31 @@ class TestScaleDownKillsTasks:
         for innocent in ("hpa", "keda-operator", "workload", "nodes", "trigger"):
             assert ruling(case, innocent) is not Ruling.GUILTY, innocent
 
+    def unseen_end(self) -> Incident:
+        """A worker goes at 80; of the task that ran on it no row came after 20, for the recorder was blind from 40 to 70."""
+        incident = two_workers()
+        worker(incident, "w0")
+        worker(incident, "w1", stopped=80)
+        scale_in(incident)
+        task(incident, "t1", "w1", None)
+        return incident
+
+    def test_a_task_that_still_ran_by_all_accounts_was_killed(self, tmp_path: Path) -> None:
+        assert roots(self.unseen_end().open(tmp_path)) == ["scale_down_kills_tasks"]
+
+    def test_no_task_of_a_successful_run_was_killed(self, tmp_path: Path) -> None:
+        incident = self.unseen_end()
+        incident.run("r", 10, 10.2, 65)
+        case = incident.open(tmp_path)
+        assert finding(case, "scale_down_kills_tasks") is None
+        assert ruling(case, "autoscaler-settings") is not Ruling.GUILTY
+
+    @pytest.mark.parametrize(("left", "killed"), [(0, False), (1, True)])
+    def test_counts_tell_what_the_rows_missed(self, tmp_path: Path, left: int, *, killed: bool) -> None:
+        incident = self.unseen_end()
+        incident._add("task_counts", 71, state="running", queue="default", pool="default_pool", n=left)
+        assert (finding(incident.open(tmp_path), "scale_down_kills_tasks") is not None) is killed
+
     def test_keda_to_zero_is_a_scale_in_as_well(self, tmp_path: Path) -> None:
         incident = two_workers()
         for name in ("w0", "w1"):
