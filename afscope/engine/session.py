@@ -32,6 +32,7 @@ _SQL_TYPES = {
     Type.TIME: "TIMESTAMP",
 }
 COPY_ROWS = 300_000
+_MANY_ROWS = 100_000
 _AS_JSON, _PIECE = 2_000, 100_000
 """Rows that go into a table as JSON, and those of a piece of Arrow after them."""
 
@@ -60,6 +61,9 @@ class Session:
         self._connection.execute("SET TimeZone = 'UTC'")
         # A page of a long table reads one row group: without this it would read the footers of all files first.
         self._connection.execute("SET parquet_metadata_cache = true")
+        if capture is not None and sum(capture.rows(table) for table in TABLES) > _MANY_ROWS:
+            # DuckDB expects few rows from most CTEs, and would look at all pairs where an ASOF join sorts.
+            self._connection.execute("SET GLOBAL asof_loop_join_threshold = 0")
         for table in TABLES.values():
             if growing and capture is not None:
                 self._open_growing(capture, table)
