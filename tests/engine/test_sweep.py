@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from afscope.engine import sweep
-from afscope.engine.attribution import Attribution, Running, Waiter
+from afscope.engine.attribution import ORDINARY, Attribution, Running, Waiter
 from afscope.engine.claims import CHAIN, Claim
 from afscope.engine.header import AnalyzerFile, Header
 from afscope.engine.supply import NEVER, Outage, Replicas, Target, WorkerPod
@@ -20,7 +20,7 @@ from afscope.model.finding import STAGES
 from afscope.model.stop import Stop
 from tests.engine import slow_attribution
 
-_STAGES = [stage for stage in STAGES if stage in sweep.ORDINARY]
+_STAGES = [stage for stage in STAGES if stage in ORDINARY]
 DAGS, QUEUES, POOLS, RUNS = ("a", "b", "c"), ("q", "r", ""), ("p", "o"), ("1", "2")
 
 
@@ -49,7 +49,9 @@ def _pod(dice: _Dice, target: str, number: int) -> WorkerPod:
         start = dice.at()
         outages.append(Outage(start, start + dice.later(60), dice.choice(["start", None])))
     queues = frozenset(dice.sample(["q", "r", "z"], dice.choice([0, 0, 1, 2])))
-    return WorkerPod(f"{target}-{number % 4}", dice.randint(1, 4), *life, queues, tuple(outages))
+    slots, (created, scheduled, started, consuming, stopping) = dice.randint(1, 4), life
+    name = f"{target}-{number % 4}"
+    return WorkerPod(name, slots, created, scheduled, started, consuming, stopping, queues, tuple(outages))
 
 
 def _target(dice: _Dice, name: str) -> Target:
