@@ -1,6 +1,8 @@
 """An investigation: one capture, analyzed once, asked many times. The CLI, the report and the UI all use this."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -246,12 +248,25 @@ class Investigation:
         return self.capture.source(source).status in (SourceState.OK, SourceState.PARTIAL)
 
     def _attribute(self) -> Attribution:
-        result = attribute(
-            waits.waiters(self.session),
-            waits.running(self.session),
-            waits.targets(self.session),
-            self.claims,
-            self._stop,
-        )
-        waits.publish(self.session, result)
+        with _without_collector():
+            result = attribute(
+                waits.waiters(self.session),
+                waits.running(self.session),
+                waits.targets(self.session),
+                self.claims,
+                self._stop,
+            )
+            waits.publish(self.session, result)
         return result
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Millions of objects are made, and none of them goes: Python would look for cycles among all of them, often."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
