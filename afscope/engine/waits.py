@@ -121,7 +121,7 @@ def publish(session: Session, result: Attribution) -> None:
         for n, waiter in enumerate(result.waiters)
         for kind, us in waiter.seconds.items()
     )
-    session.fill("wait_parts", {"n": "BIGINT", "kind": "BIGINT", "us": "BIGINT"}, rows)
+    session.fill_numbers("wait_parts", ("n", "kind", "us"), rows)
     named = [(number, *kind) for kind, number in kinds.items()]
     session.fill("wait_kinds", {"kind": "BIGINT", "stage": "VARCHAR", "cause": "VARCHAR"}, named)
     session.materialize(
