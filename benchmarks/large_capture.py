@@ -24,6 +24,9 @@ from afscope.store.reader import Capture
 from afscope.store.schema import TABLES, Table, Type
 
 WAVES_PER_SEGMENT = 16
+# Numbers that name it, by table: the column, and which rows are new in each wave.
+NUMBERED = {"task_instances": ("job_id", "true"), "jobs": ("id", "job_type = 'LocalTaskJob'")}
+_NUMBERS = 1_000_000
 # Columns that name what is new in each wave, and the tables in which they do.
 RENAMED = {
     "task_instances": ("run_id", "hostname", "external_executor_id"),
@@ -65,6 +68,8 @@ def multiply(source: Capture, out: Path, length: int, fan: int) -> int:
                 continue
             paths = ", ".join(f"'{path}'" for path in source.segments(name))
             base.execute(f'CREATE TABLE "{name}" AS FROM read_parquet([{paths}])')
+            if name == "pods":
+                end_with_the_wave(base, source.ended_at)
             layout.ensure_folder(out / layout.SEGMENTS / name)
             for seq, first in enumerate(range(0, count, WAVES_PER_SEGMENT), start=1):
                 sql = copies(table, wave, first, min(first + WAVES_PER_SEGMENT, count), fan)
@@ -81,6 +86,15 @@ def multiply(source: Capture, out: Path, length: int, fan: int) -> int:
     return sum(segment.rows for segment in kept)
 
 
+def end_with_the_wave(base: duckdb.DuckDBPyConnection, at: int) -> None:
+    """Pods that outlive the recording are deleted with its end, or a day of waves would leave thousands."""
+    base.execute(
+        f"""INSERT INTO pods SELECT * REPLACE (make_timestamptz({at}) AS ts, make_timestamptz({at}) AS seen_at, 'DELETED' AS change)
+        FROM pods WHERE uid NOT IN (SELECT uid FROM pods WHERE change = 'DELETED')
+        QUALIFY row_number() OVER (PARTITION BY uid ORDER BY seen_at DESC) = 1"""
+    )
+
+
 def copies(table: Table, wave: int, first: int, last: int, fan: int) -> str:
     """The rows of waves `first` to `last`: times moved, names made new. What was there before is so only once."""
     named = RENAMED.get(table.name, ())
@@ -94,6 +108,8 @@ def copies(table: Table, wave: int, first: int, last: int, fan: int) -> str:
         elif column.name == task and times > 1:
             of_wave = "'_w' || wave_" if table.name == "celery_results" else "''"
             name = f"{name} || '_' || copy_ || {of_wave} AS {name}"
+        elif column.name == NUMBERED.get(table.name, ("", ""))[0]:
+            name = f"CASE WHEN {NUMBERED[table.name][1]} THEN {name} + wave_ * {_NUMBERS} ELSE {name} END AS {name}"
         elif column.name in named:
             name = f"CASE WHEN {name} <> '' THEN {name} || '-w' || wave_ ELSE {name} END AS {name}"
         chosen.append(name)

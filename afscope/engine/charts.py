@@ -91,11 +91,16 @@ def _phase(waiters: Iterable[Waiter], *, worker: bool) -> Iterable[Delta]:
 
 
 def _runs(session: Session, drawn: tuple[str, ...], hosts: Sequence[str] | None = None) -> Iterable[Delta]:
-    for row in session.dicts("FROM running_spans WHERE list_contains($drawn, target)", {"drawn": list(drawn)}):
-        if hosts is None or row["host"] in hosts:
-            yield (from_datetime(row["from_at"]), 1)
-            if row["to_at"] is not None:
-                yield (from_datetime(row["to_at"]), -1)
+    """Counted where they are: a day has a million of them."""
+    rows = session.run(
+        """SELECT epoch_us(moment), sum(change)::BIGINT FROM (
+            SELECT from_at AS moment, 1 AS change, target, host FROM running_spans
+            UNION ALL SELECT to_at, -1, target, host FROM running_spans WHERE to_at IS NOT NULL
+        ) WHERE list_contains($drawn, target)
+            AND ($hosts IS NULL OR host IN (SELECT unnest($hosts::VARCHAR[]))) GROUP BY moment""",
+        {"drawn": list(drawn), "hosts": None if hosts is None else list(hosts)},
+    ).rows
+    yield from rows
 
 
 def _slots(target: Target | None) -> Iterable[Delta]:

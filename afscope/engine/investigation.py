@@ -1,6 +1,8 @@
 """An investigation: one capture, analyzed once, asked many times. The CLI, the report and the UI all use this."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from afscope.engine.facts import Facts, mentioned, parameters
 from afscope.engine.header import AnalyzerFile
 from afscope.engine.look import Look
 from afscope.engine.missing import missing_sources
+from afscope.engine.precondition import Contents
 from afscope.engine.rulings import Bench
 from afscope.engine.session import Result, Session
 from afscope.engine.sweep import attribute
@@ -69,6 +72,7 @@ class Investigation:
     def _analyze(self, targets: Sequence[str]) -> None:
         self.facts = Facts(self.session, self.catalog, self.start, self.end)
         self.facts.build_all()
+        self._contents = Contents(self.session)
         self._wanted = self._known_targets(targets)
         self.not_assessed: list[NotAssessed] = []
         self.claims: list[Claim] = []
@@ -113,7 +117,8 @@ class Investigation:
         every = findings(self.claims, self.attribution.claim_seconds, self.total_waiting, gaps, self.lang)
         found = tuple(f for f in every if self._reported(f.target))
         targets = self.targets()
-        bench = Bench(self.session, self.catalog, (self.start, self.end), self._missing, self.lang)
+        bounds = (self.start, self.end)
+        bench = Bench(self.session, self.catalog, self._contents, bounds, self._missing, self.lang)
         names = [target["target"] for target in targets]
         manifest = self.capture.manifest
         return Analysis(
@@ -211,6 +216,8 @@ class Investigation:
             if missing:
                 self.not_assessed.append(NotAssessed(file.header.id, missing))
                 continue
+            if not self._contents.may_speak(file.sql):
+                continue
             try:
                 self.claims += collect(self.session, file, parameters(file, self.start, self.end))
             except QueryError as error:
@@ -226,7 +233,7 @@ class Investigation:
             return
         silent = {item.cause: self.catalog.get(item.cause) for item in self._unlooked()}
         for file in self.catalog.group("log"):
-            if all(self.assessable(need) for need in file.header.needs):
+            if all(self.assessable(need) for need in file.header.needs) and self._contents.may_speak(file.sql):
                 self.claims += collect_for(self.session, file, parameters(file, self.start, self.end), silent)
         said = {claim.cause for claim in self.claims}
         self.not_assessed = [item for item in self.not_assessed if item.cause not in said]
@@ -244,12 +251,25 @@ class Investigation:
         return self.capture.source(source).status in (SourceState.OK, SourceState.PARTIAL)
 
     def _attribute(self) -> Attribution:
-        result = attribute(
-            waits.waiters(self.session),
-            waits.running(self.session),
-            waits.targets(self.session),
-            self.claims,
-            self._stop,
-        )
-        waits.publish(self.session, result)
+        with _without_collector():
+            result = attribute(
+                waits.waiters(self.session),
+                waits.running(self.session),
+                waits.targets(self.session),
+                self.claims,
+                self._stop,
+            )
+            waits.publish(self.session, result)
         return result
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Millions of objects are made, and none of them goes: Python would look for cycles among all of them, often."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

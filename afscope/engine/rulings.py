@@ -6,6 +6,7 @@ from typing import Any
 from afscope.engine.catalog import Catalog
 from afscope.engine.claims import evidence
 from afscope.engine.facts import parameters
+from afscope.engine.precondition import Contents
 from afscope.engine.session import Session
 from afscope.engine.verdict import fill, texts
 from afscope.engine.words import say
@@ -35,12 +36,13 @@ class Bench:
         self,
         session: Session,
         catalog: Catalog,
+        contents: Contents,
         bounds: tuple[Micros, Micros],
         missing: Callable[[str], bool],
         lang: str,
     ) -> None:
         self._session, self._catalog, self._bounds, self._lang = session, catalog, bounds, lang
-        self._missing = missing
+        self._contents, self._missing = contents, missing
         self._glanced = False
 
     def rule(self, found: Sequence[Finding], targets: Sequence[str]) -> tuple[ComponentRuling, ...]:
@@ -94,7 +96,7 @@ class Bench:
     def _alibis(self) -> dict[tuple[str, str], ComponentRuling]:
         out: dict[tuple[str, str], ComponentRuling] = {}
         for file in self._catalog.group("alibi"):
-            if any(self._missing(need) for need in file.header.needs):
+            if any(self._missing(need) for need in file.header.needs) or not self._contents.may_speak(file.sql):
                 continue
             words = texts(file, self._lang)
             try:

@@ -11,6 +11,8 @@ from afscope.model.clock import Micros
 if TYPE_CHECKING:
     from afscope.engine.line import Line
 
+_NOTHING = (UNKNOWN, UNKNOWN)
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -21,13 +23,25 @@ class Cause:
     claim: Claim | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class State:
-    """A cause and, where it is ordinary latency, the timer that it counts against and what that timer explains."""
+    """A cause for waiters of a target and, where it is ordinary latency, the timer that it counts against and what that
+    timer explains. The rest is what millions of bookings would make of these again and again."""
 
     cause: Cause
+    target: str
     timer: str = ""
     budget: Micros = 0
+    kind: tuple[str, str] = field(init=False)
+    instance: tuple[str, str, str, str] | None = field(init=False)
+    shown: tuple[str, str] = field(init=False)
+    unknown: tuple[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        cause = self.cause
+        self.kind = (cause.stage, cause.cause)
+        self.instance = cause.claim.instance if cause.claim is not None else None
+        self.shown, self.unknown = (self.target, cause.cause), (self.target, UNKNOWN)
 
 
 @dataclass(slots=True, eq=False)
@@ -54,30 +68,26 @@ class Row:
     flip: Micros = NEVER
     flipped: bool = False
 
-    def shown(self) -> str:
-        """The cause that it is counted under."""
-        return UNKNOWN if self.flipped or self.state is None else self.state.cause.cause
-
     def settle(self, at: Micros, result: Attribution) -> None:
         """Books the time in the present state. Ordinary latency beyond what the timers explain is unknown; a fault in
         between starts the count anew."""
         taken, state, waiter = at - self.since, self.state, self.waiter
         if taken <= 0 or state is None:
             return
-        cause = state.cause
-        if cause.claim is not None:
-            waiter.seconds[(cause.stage, cause.cause)] += taken
-            result.claim_seconds[cause.claim.instance] += taken
-            waiter.spent.clear()
+        if state.instance is not None:
+            waiter.seconds[state.kind] += taken
+            result.claim_seconds[state.instance] += taken
+            if waiter.spent:
+                waiter.spent.clear()
             waiter.before = 0
         elif not state.timer:
-            waiter.seconds[(cause.stage, cause.cause)] += taken
+            waiter.seconds[state.kind] += taken
         else:
             explained = min(taken, max(0, self.flip - self.since))
             if explained:
-                waiter.seconds[(cause.stage, cause.cause)] += explained
+                waiter.seconds[state.kind] += explained
             if taken > explained:
-                waiter.seconds[(UNKNOWN, UNKNOWN)] += taken - explained
+                waiter.seconds[_NOTHING] += taken - explained
             waiter.spent[state.timer] = waiter.spent.get(state.timer, 0) + waiter.before + taken
             waiter.before = 0
         self.since = at

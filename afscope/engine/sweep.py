@@ -116,7 +116,7 @@ class _Sweep:
         self._states: dict[tuple[Cause, str, int], State] = {}
         self._flips: list[tuple[Micros, int, Row]] = []
         self._order = self._pushed = 0
-        self._tally: Counter[tuple[str, str]] = Counter()
+        self._tally: dict[tuple[str, str], int] = {}
         self._shown: dict[tuple[str, str], int] = {}
         self._shown_since: Micros = 0
 
@@ -475,18 +475,22 @@ class _Sweep:
         key = cause, target, line.step if line is not None else 0
         if key not in self._states:
             ordinary = cause.claim is None and cause.cause == ORDINARY.get(cause.stage)
-            self._states[key] = State(cause, *_timer(cause.stage, line)) if ordinary else State(cause)
+            timed = _timer(cause.stage, line) if ordinary else ("", 0)
+            self._states[key] = State(cause, target, *timed)
         return self._states[key]
 
     # -- the strip
 
     def _count(self, row: Row, change: int) -> None:
-        if row.state is None:
+        state, tally = row.state, self._tally
+        if state is None:
             return
-        key = row.waiter.target, row.shown()
-        self._tally[key] += change
-        if not self._tally[key]:
-            del self._tally[key]
+        key = state.unknown if row.flipped else state.shown
+        count = tally.get(key, 0) + change
+        if count:
+            tally[key] = count
+        else:
+            del tally[key]
 
     def _tell(self, at: Micros) -> None:
         """Writes down how many waited for what until now."""

@@ -38,26 +38,36 @@ def waiters(session: Session) -> list[Waiter]:
             row_number() OVER (ORDER BY w.runnable_at, w.dag_id, w.run_id, w.task_id, w.map_index, w.attempt) - 1 AS n
         FROM waiting w LEFT JOIN assignments s USING (dag_id, run_id, task_id, map_index, attempt)""",
     )
-    return [Waiter(*row) for row in _pages(session, "SELECT * EXCLUDE (n)", "waiters", "n")]
+    # DuckDB makes a new str of each value; a day has few names and a million rows
+    same: dict[str, str] = {}
+    one = same.setdefault
+    return [
+        Waiter(
+            one(dag, dag), one(run, run), one(task, task), index, attempt, one(q, q), one(pool, pool), one(t, t), *times
+        )
+        for dag, run, task, index, attempt, q, pool, t, *times in _pages(
+            session, "SELECT * EXCLUDE (n)", "waiters", "n"
+        )
+    ]
 
 
 def running(session: Session) -> list[Running]:
     """Attempts while they run, whatever became of them."""
     select = f"SELECT dag_id, run_id, pool, host, {_us('from_at', 'to_at')}"
-    return [Running(*row) for row in _pages(session, select, "running_spans", "rowid")]
+    same: dict[str, str] = {}
+    one = same.setdefault
+    return [
+        Running(one(dag, dag), one(run, run), one(pool, pool), one(host, host), start, end)
+        for dag, run, pool, host, start, end in _pages(session, select, "running_spans", "rowid")
+    ]
 
 
 def _pages(session: Session, select: str, table: str, number: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of a table in the order of a column that numbers them, page by page, equal texts as one str.
-
-    DuckDB makes a new str of each value; a day has few names and a million rows.
-    """
-    same: dict[str, str] = {}
+    """The rows of a table in the order of a column that numbers them, page by page."""
     (count,) = session.run(f"SELECT count(*) FROM {table}").rows[0]
     for first in range(0, count, _PAGE):
         page = f"{select} FROM {table} WHERE {number} >= {first} AND {number} < {first + _PAGE} ORDER BY {number}"
-        for row in session.run(page).rows:
-            yield tuple(same.setdefault(v, v) if isinstance(v, str) else v for v in row)
+        yield from session.run(page).rows
 
 
 def targets(session: Session) -> list[Target]:
@@ -111,7 +121,7 @@ def publish(session: Session, result: Attribution) -> None:
         for n, waiter in enumerate(result.waiters)
         for kind, us in waiter.seconds.items()
     )
-    session.fill("wait_parts", {"n": "BIGINT", "kind": "BIGINT", "us": "BIGINT"}, rows)
+    session.fill_numbers("wait_parts", ("n", "kind", "us"), rows)
     named = [(number, *kind) for kind, number in kinds.items()]
     session.fill("wait_kinds", {"kind": "BIGINT", "stage": "VARCHAR", "cause": "VARCHAR"}, named)
     session.materialize(

@@ -15,7 +15,9 @@ WITH states AS (
 -- only what held while tasks of the DAG waited for it
 held AS (
     SELECT DISTINCT s.dag_id, s.ts, s.is_paused, s.is_active, s.max_active_runs, s.max_active_tasks
-    FROM states s JOIN waiting w ON w.dag_id = s.dag_id AND s.seen_at <= least(w.queued_at, w.wait_ended_at) AND s.until > w.runnable_at
+    FROM states s ASOF JOIN (
+        SELECT dag_id, runnable_at, max(least(queued_at, wait_ended_at)) OVER (PARTITION BY dag_id ORDER BY runnable_at) AS to_at FROM waiting
+    ) w ON w.dag_id = s.dag_id AND s.until > w.runnable_at WHERE s.seen_at <= w.to_at
 )
 SELECT '' AS target, {'dags': count(DISTINCT dag_id)} AS params,
     list({'table': 'dags', 'ts': ts, 'key': dag_id, 'text': 'is_paused = false, max_active_runs = ' || coalesce(max_active_runs, -1) || ', max_active_tasks = ' || coalesce(max_active_tasks, -1)} ORDER BY ts)[1:3] AS evidence

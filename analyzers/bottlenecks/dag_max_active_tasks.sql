@@ -34,11 +34,15 @@ spans AS (
     SELECT subject, run_id, min(moment) AS from_at, max(until) AS to_at, max(cap) AS cap, max(held) AS held, max(waiting) AS waiting, min(dag_ts) AS dag_ts
     FROM islands GROUP BY subject, run_id, island
 ),
+lines AS (
+    SELECT d.subject, l.ts, first(l.pod) AS pod, first(l.text) AS text
+    FROM log_lines l JOIN (SELECT DISTINCT subject FROM spans) d ON contains(l.text, d.subject)
+    WHERE l.pattern = 'limit.dag_active_tasks' GROUP BY d.subject, l.ts
+),
+-- the first of each span
 said AS (
-    SELECT s.subject, s.run_id, s.from_at, min(l.ts) AS ts, arg_min(l.pod, l.ts) AS pod, arg_min(l.text, l.ts) AS text
-    FROM spans s JOIN log_lines l ON l.pattern = 'limit.dag_active_tasks' AND contains(l.text, s.subject)
-        AND l.ts BETWEEN s.from_at AND s.to_at
-    GROUP BY ALL
+    SELECT s.subject, s.run_id, s.from_at, l.ts, l.pod, l.text
+    FROM spans s ASOF JOIN lines l ON l.subject = s.subject AND s.from_at <= l.ts WHERE l.ts <= s.to_at
 )
 SELECT s.from_at AS started_at, s.to_at AS ended_at, '' AS target, s.subject, s.run_id,
     {'dag': s.subject, 'cap': s.cap, 'waiting': s.waiting, 'scope': CASE WHEN s.run_id IS NULL THEN 'per DAG' ELSE 'per run' END} AS params,

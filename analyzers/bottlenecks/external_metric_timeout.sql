@@ -49,13 +49,16 @@ WITH silent AS (
     FROM metric_trouble m
     WHERE regexp_matches(array_to_string(m.messages, ' '), 'currently unable to handle the request|did not complete within|unable to return a response in the time|context deadline exceeded|timeout while waiting to establish|code = (Unavailable|DeadlineExceeded)')
 ),
+beats AS (
+    SELECT uid, beat, row_number() OVER (PARTITION BY uid ORDER BY beat) AS n
+    FROM (SELECT DISTINCT uid, last_active_time AS beat FROM scaledobjects WHERE last_active_time IS NOT NULL)
+),
 heart AS (
-    SELECT s.target, s.from_at, t.polling_interval_s,
-        count(DISTINCT o.last_active_time) FILTER (WHERE o.last_active_time BETWEEN s.from_at AND s.to_at) AS beats,
-        max(o.last_active_time) FILTER (WHERE o.last_active_time <= s.to_at) AS last_beat,
-        bool_or(o.active_status = 'True' AND o.seen_at <= s.to_at) AS was_active
-    FROM silent s JOIN targets t ON t.target = s.target JOIN scaledobjects o ON o.uid = t.scaledobject_uid
-    GROUP BY ALL
+    SELECT s.target, s.from_at, t.polling_interval_s, coalesce(l.n, 0) - coalesce(f.n, 0) AS beats, l.beat AS last_beat, o.active_at <= s.to_at AS was_active
+    FROM silent s JOIN targets t ON t.target = s.target
+    JOIN (SELECT uid, min(seen_at) FILTER (WHERE active_status = 'True') AS active_at FROM scaledobjects GROUP BY uid) o ON o.uid = t.scaledobject_uid
+    ASOF LEFT JOIN beats l ON l.uid = t.scaledobject_uid AND s.to_at >= l.beat
+    ASOF LEFT JOIN beats f ON f.uid = t.scaledobject_uid AND s.from_at > f.beat
 ),
 -- from one beat to the next, while the trigger was active: a pause may have begun before the recording
 pauses AS (
@@ -64,6 +67,8 @@ pauses AS (
     JOIN (SELECT uid, beat, lead(beat) OVER (PARTITION BY uid ORDER BY beat) AS next_beat
         FROM (SELECT DISTINCT uid, last_active_time AS beat FROM scaledobjects WHERE active_status = 'True' AND last_active_time IS NOT NULL)) b
         ON b.uid = t.scaledobject_uid AND b.beat < s.to_at
+        -- shorter ones are told by nobody below
+        AND (b.next_beat IS NULL OR date_diff('millisecond', b.beat, b.next_beat) / 1000.0 > 3 * t.polling_interval_s)
     WHERE 2 * date_diff('millisecond', greatest(b.beat, s.from_at), least(coalesce(b.next_beat, s.to_at), s.to_at)) > date_diff('millisecond', s.from_at, s.to_at)
         AND NOT EXISTS (FROM scaledobjects o WHERE o.uid = b.uid AND o.active_status = 'False' AND o.seen_at > b.beat AND o.seen_at < coalesce(b.next_beat, s.to_at))
     GROUP BY ALL
@@ -74,9 +79,8 @@ api AS (
     GROUP BY ALL
 ),
 db AS (
-    SELECT s.target, s.from_at, count(*) FILTER (WHERE p.outcome <> 'ok' OR p.duration_ms > 2000) AS bad, min(p.ts) FILTER (WHERE p.outcome <> 'ok' OR p.duration_ms > 2000) AS ts,
-        sum(p.duration_ms) FILTER (WHERE p.outcome <> 'ok' OR p.duration_ms > 2000) / 1000.0 AS bad_s
-    FROM silent s JOIN polls p ON p.ts BETWEEN s.from_at AND s.to_at GROUP BY ALL
+    SELECT s.target, s.from_at, count(*) AS bad, min(p.ts) AS ts, sum(p.duration_ms) / 1000.0 AS bad_s
+    FROM silent s JOIN polls p ON p.ts BETWEEN s.from_at AND s.to_at WHERE p.outcome <> 'ok' OR p.duration_ms > 2000 GROUP BY ALL
 ),
 judged AS (
     SELECT s.*, date_diff('millisecond', s.from_at, s.to_at) / 1000.0 AS seconds, h.beats, h.last_beat, h.polling_interval_s, a.ts AS api_ts, a.reason AS api_reason, a.message AS api_message, a.name AS api_name, d.bad, d.ts AS db_ts,

@@ -52,10 +52,14 @@ pressed AS (
     FROM (SELECT *, sum(CASE WHEN over THEN 0 ELSE 1 END) OVER (PARTITION BY target ORDER BY moment) AS island FROM judged)
     WHERE over GROUP BY target, island
 ),
+-- workers that run nothing all the while are not held by anybody: whatever keeps them idle would keep more of them idle.
+-- How long anything runs of what had begun until then:
+work AS (
+    SELECT target, from_at, max(coalesce(to_at, $end::TIMESTAMP)) OVER (PARTITION BY target ORDER BY from_at) AS to_at FROM running_spans
+),
 bound AS (
-    SELECT p.*, r.ts, r.key FROM pressed p JOIN reached r ON r.target = p.target AND r.from_at < p.to_at AND r.to_at > p.from_at
-    -- workers that run nothing all the while are not held by anybody: whatever keeps them idle would keep more of them idle
-    WHERE EXISTS (FROM running_spans x WHERE x.target = p.target AND x.from_at < p.to_at AND coalesce(x.to_at, $end::TIMESTAMP) > p.from_at)
+    SELECT p.*, r.ts, r.key FROM (SELECT p.* FROM pressed p ASOF JOIN work x ON x.target = p.target AND p.to_at > x.from_at WHERE x.to_at > p.from_at) p
+    JOIN reached r ON r.target = p.target AND r.from_at < p.to_at AND r.to_at > p.from_at
     QUALIFY row_number() OVER (PARTITION BY p.target, p.from_at ORDER BY r.from_at) = 1
 ),
 said AS (

@@ -56,8 +56,10 @@ queue AS (
 -- what waits soon after the write waits for the size that was taken away, until that size is back, a loop itself asks
 -- for less, or nothing waits any more
 pressed AS (
-    SELECT w.*, (SELECT min(greatest(q.from_at, w.moment)) FROM queued_spans q WHERE q.target = w.target AND q.to_at > w.moment) AS wait_at
-    FROM writes w
+    SELECT w.*, CASE WHEN q.to_at IS NOT NULL THEN greatest(q.from_at, w.moment) END AS wait_at
+    FROM writes w ASOF LEFT JOIN (
+        SELECT target, to_at, min(from_at) OVER (PARTITION BY target ORDER BY to_at DESC) AS from_at FROM queued_spans
+    ) q ON q.target = w.target AND w.moment < q.to_at
 ),
 spans AS (
     SELECT p.*, least(

@@ -45,7 +45,12 @@ WITH held AS (
     SELECT s.dag_id, s.run_id, s.task_id, s.from_at, s.to_at FROM stays s CROSS JOIN airflow
     WHERE s.state IN ('queued', 'running', 'restarting') OR (s.state = 'deferred' AND airflow.release >= 303)
 ),
-held_up AS (SELECT dag_id, run_id, task_id, pool, pool_slots, scheduled_at AS from_at, least(queued_at, wait_ended_at) AS to_at FROM waiting WHERE scheduled_at < least(queued_at, wait_ended_at)),
+held_up AS (
+    SELECT dag_id, run_id, task_id, pool, pool_slots, scheduled_at AS from_at, least(queued_at, wait_ended_at) AS to_at FROM waiting
+    WHERE scheduled_at < least(queued_at, wait_ended_at)
+        -- only of these a plateau may be told below
+        AND (dag_id IN (SELECT dag_id FROM dags WHERE has_task_concurrency_limits) OR EXISTS (FROM log_lines l WHERE l.pattern IN ('limit.task_concurrency', 'limit.task_concurrency_dagrun')))
+),
 wanted AS (SELECT dag_id, task_id, max(pool) AS pool, max(pool_slots) AS pool_slots FROM held_up GROUP BY ALL),
 spans AS (
     SELECT h.dag_id, h.run_id, h.task_id, h.from_at, h.to_at, 1 AS held, 0 AS waiting FROM held h SEMI JOIN wanted USING (dag_id, task_id) WHERE h.to_at > h.from_at

@@ -43,8 +43,9 @@ steps AS (
 -- a slot that changes hands is empty for a moment
 full_of AS (
     SELECT s.*, m.slots, s.until > s.moment AND s.idle >= $share * m.slots AND s.wait > 0 AND s.run >= 0.9 * m.slots
-        AND (SELECT arg_max(r.desired, r.moment) FROM replicas r WHERE r.target = s.target AND r.moment <= s.moment) >= m.most AS held
+        AND r.desired >= m.most AS held
     FROM steps s JOIN most m USING (target)
+    ASOF LEFT JOIN (SELECT target, moment, first(desired) AS desired FROM replicas WHERE desired IS NOT NULL GROUP BY ALL) r ON r.target = s.target AND s.moment >= r.moment
 ),
 spans AS (
     SELECT target, min(moment) AS from_at, max(until) AS to_at, any_value(slots) AS slots, max(idle) AS held, max(wait) AS waiting

@@ -40,7 +40,7 @@ WITH patience AS (
 beats AS (
     SELECT t.dag_id, t.run_id, t.task_id, coalesce(t.map_index, -1) AS map_index, t.attempt,
         coalesce(max(t.last_heartbeat_at) FILTER (WHERE t.state IN ('failed', 'up_for_retry')), max(j.latest_heartbeat)) AS beat_at
-    FROM task_instances t LEFT JOIN jobs j ON j.id = t.job_id AND j.job_type = 'LocalTaskJob' GROUP BY ALL
+    FROM task_instances t LEFT JOIN (SELECT id, max(latest_heartbeat) AS latest_heartbeat FROM jobs WHERE job_type = 'LocalTaskJob' GROUP BY id) j ON j.id = t.job_id GROUP BY ALL
 ),
 found AS (
     SELECT a.dag_id, a.run_id, a.task_id, a.map_index, a.attempt, min(l.ts) AS first_at, max(l.ts) AS last_at, count(*) AS n

@@ -21,11 +21,12 @@
 -- A pod with fewer tasks in the whole time than it has slots had one free at every moment of it.
 WITH pods AS (
     SELECT target, uid, namespace || '/' || name AS key, name, slots, created_at, consuming_at AS from_at, least(coalesce(stopping_at, $end::TIMESTAMP), coalesce(gone_at, $end::TIMESTAMP), $end::TIMESTAMP) AS to_at
-    FROM worker_pods WHERE consuming_at IS NOT NULL
+    FROM worker_pods WHERE consuming_at IS NOT NULL AND $end::TIMESTAMP >= consuming_at + to_seconds($min_s)
 ),
 beside AS (
     SELECT p.target, p.uid, p.key, p.created_at, w.dag_id || '/' || w.run_id || '/' || w.task_id AS task, greatest(p.from_at, w.runnable_at) AS from_at, least(p.to_at, w.wait_ended_at) AS to_at, p.name, p.slots
     FROM waiting w JOIN assignments s USING (dag_id, run_id, task_id, map_index, attempt) JOIN pods p ON p.target = s.target AND p.from_at < w.wait_ended_at AND p.to_at > w.runnable_at
+    WHERE w.wait_ended_at >= w.runnable_at + to_seconds($min_s)
 ),
 idle AS (
     SELECT b.* FROM beside b

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from afscope.engine.investigation import Investigation
+from afscope.engine.session import Session
 from afscope.errors import QueryError
 from tests.engine.incident import Incident
 
@@ -50,3 +51,13 @@ def test_every_table_of_the_schema_exists(case: Investigation) -> None:
 def test_a_wrong_query_is_answered_with_duckdbs_words(case: Investigation) -> None:
     with pytest.raises(QueryError, match="nowhere"):
         case.sql("SELECT * FROM nowhere")
+
+
+@pytest.mark.parametrize("count", [0, 1, 250_000])
+def test_numbers_go_in_whole_and_in_their_order(count: int) -> None:
+    session = Session(None)
+    session.fill_numbers("numbers", ("n", "us"), ((n, -n << 40) for n in range(count)))
+    wrong = session.run(
+        "SELECT count(*) FILTER (WHERE n <> rowid OR us <> -n * (1::BIGINT << 40)), count(*) FROM numbers"
+    )
+    assert wrong.rows == [(0, count)]
