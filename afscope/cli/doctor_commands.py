@@ -30,7 +30,7 @@ from afscope.errors import UsageError
 if TYPE_CHECKING:
     from afscope.capture.agent import Plan
     from afscope.engine.investigation import Investigation
-    from afscope.engine.wiring import Right
+    from afscope.engine.wiring import Clock, Right
 
 _LONGEST_S = 600.0
 # Who takes a quick look waits for nobody: each first question gets so long.
@@ -99,7 +99,7 @@ def _text(opened: "Investigation", parts: list[str], complaints: list[str], who:
 
     lines = [f"{word(who.lang, 'reached')}: {plain(part)}" for part in parts]
     lines += [f"! {plain(complaint)}" for complaint in complaints]
-    checked = checkup_text(_rights(opened, parts), wiring(opened), who)
+    checked = checkup_text(_rights(opened, parts), _clocks(opened), wiring(opened), who)
     return "\n".join(lines) + "\n\n" + checked + verdict_text(opened.analysis, who)
 
 
@@ -110,12 +110,19 @@ def _rights(opened: "Investigation", parts: list[str]) -> "list[Right]":
     return rights(opened.capture.manifest.sources, cluster=asked)
 
 
+def _clocks(opened: "Investigation") -> "list[Clock]":
+    from afscope.engine.wiring import clocks
+
+    return clocks(opened.capture.manifest.clock_offsets)
+
+
 def _document(opened: "Investigation", parts: list[str], complaints: list[str]) -> dict[str, Any]:
     from afscope.cli.documents import analysis_document
     from afscope.engine.wiring import wiring
 
     found = [right._asdict() for right in _rights(opened, parts)]
-    more = {"reached": parts, "complaints": complaints, "rights": found, "wiring": wiring(opened)}
+    more: dict[str, Any] = {"reached": parts, "complaints": complaints, "rights": found, "wiring": wiring(opened)}
+    more["clocks"] = [clock._asdict() for clock in _clocks(opened)]
     return {**analysis_document(opened.analysis), **more}
 
 

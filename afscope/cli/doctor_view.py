@@ -11,7 +11,7 @@ from afscope.cli.words import word
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from afscope.engine.wiring import Right
+    from afscope.engine.wiring import Clock, Right
 
 _MARKS = {True: ("yes", "green"), False: ("no", "bold red"), None: ("unknown", "dim")}
 # Of a refusal the head says it all; the JSON has the rest.
@@ -19,16 +19,24 @@ _LONGEST = 150
 Line = tuple[bool | None, str, str]
 
 
-def checkup_text(rights: "Sequence[Right]", chains: Sequence[Mapping[str, Any]] | None, who: People) -> str:
-    """Rights and wiring as text for a terminal."""
-    return rendered(lambda console: _draw(console, rights, chains, who))
+def checkup_text(
+    rights: "Sequence[Right]", clocks: "Sequence[Clock]", chains: Sequence[Mapping[str, Any]] | None, who: People
+) -> str:
+    """Rights, clocks and wiring as text for a terminal."""
+    return rendered(lambda console: _draw(console, rights, clocks, chains, who))
 
 
 def _draw(
-    console: "Console", rights: "Sequence[Right]", chains: Sequence[Mapping[str, Any]] | None, who: People
+    console: "Console",
+    rights: "Sequence[Right]",
+    clocks: "Sequence[Clock]",
+    chains: Sequence[Mapping[str, Any]] | None,
+    who: People,
 ) -> None:
     say = SAY[who.lang]
     _section(console, say["rights"], right_lines(rights, say), who)
+    if clocks:
+        _section(console, say["clocks"], clock_lines(clocks, say), who)
     if not chains:
         _section(console, say["wiring"], [(None, "", say["unknown_chain" if chains is None else "no_chain"])], who)
     for chain in chains or ():
@@ -47,6 +55,14 @@ def right_lines(rights: "Sequence[Right]", say: Mapping[str, str]) -> Iterator[L
                 yield right.ok, say[system], f"{right.table}: {_short(plain(right.reason)) or say['silent']}"
         if any(right.ok is False for right in mine):
             yield None, "", say[f"grant_{system}"]
+
+
+def clock_lines(clocks: "Sequence[Clock]", say: Mapping[str, str]) -> Iterator[Line]:
+    """One per source whose clock could be compared."""
+    for clock in clocks:
+        text = say["clock_same" if clock.together else "clock_ahead" if clock.ahead_s > 0 else "clock_behind"]
+        shown = {"apart": f"{abs(clock.ahead_s):.1f}", "more": f"{clock.uncertainty_s:.1f}"}
+        yield clock.together, plain(clock.source), text.format(**shown)
 
 
 def chain_lines(chain: Mapping[str, Any], say: Mapping[str, str]) -> Iterator[Line]:

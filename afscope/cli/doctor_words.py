@@ -3,6 +3,10 @@
 SAY = {
     "en": {
         "rights": "Rights",
+        "clocks": "Clocks",
+        "clock_same": "agrees with this machine's (within {apart} ± {more} s)",
+        "clock_ahead": "{apart} ± {more} s ahead of this machine's: what has no own time seems that much earlier",
+        "clock_behind": "{apart} ± {more} s behind this machine's: what has no own time seems that much later",
         "wiring": "Wiring",
         "kubernetes": "Kubernetes",
         "airflow_db": "Airflow DB",
@@ -34,6 +38,10 @@ SAY = {
     },
     "zh": {
         "rights": "权限",
+        "clocks": "时钟",
+        "clock_same": "与本机一致（相差 {apart} ± {more} 秒）",
+        "clock_ahead": "比本机快 {apart} ± {more} 秒：没有自带时间的记录会显得早这么多",
+        "clock_behind": "比本机慢 {apart} ± {more} 秒：没有自带时间的记录会显得晚这么多",
         "wiring": "链路",
         "kubernetes": "Kubernetes",
         "airflow_db": "Airflow DB",

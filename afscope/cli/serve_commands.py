@@ -45,6 +45,15 @@ def serve(
     ] = "",
     paused: Annotated[bool, typer.Option("--paused", help="The clock stands until it is turned.")] = False,
     tls: Annotated[bool, typer.Option("--tls", help="HTTPS with a token, both made for this run.")] = False,
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Bearer tokens to let in, `TOKEN [EXPIRES]` a line, read anew.")
+    ] = None,
+    forward: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="svc/NAME[.NS]:PORT=HOST:PORT", help="A service whose ports can be forwarded, to there; repeatable."
+        ),
+    ] = None,
     db: Annotated[bool, typer.Option("--db/--no-db", help="Serve the Airflow DB.")] = True,
     kube: Annotated[bool, typer.Option("--kube/--no-kube", help="Serve the Kubernetes API.")] = True,
 ) -> None:
@@ -54,11 +63,15 @@ def serve(
     if not (db or kube):
         raise UsageError("--no-db and --no-kube leave nothing to serve")
     _check_writable(kubeconfig_out)
+    if token_file is not None and not token_file.is_file():
+        raise UsageError(f"--token-file: {plain(token_file)}: no such file")
     url = _database_url(db_url, db_url_file)
     now = SystemClock().now() if rebase == "now" else moment("--rebase", rebase)
 
+    from afscope.replay.kube.forward import Forward
     from afscope.replay.serving import Settings, halves, served
 
+    forwards = tuple(Forward.parse(text) for text in forward or ())
     found = halves(source, cluster=kube, database=db)
     for reason in found.missing:
         message(f"afscope: {plain(reason)}")
@@ -71,9 +84,11 @@ def serve(
         port=port,
         tls=tls,
         database_url=url,
+        forwards=forwards,
+        token_file=token_file,
     )
     with ended_by_signals() as stop, served(found, settings) as running, _files(running, kubeconfig_out) as files:
-        if kube and not tls and host not in _LOOPBACK:
+        if kube and not (tls or token_file) and host not in _LOOPBACK:
             message(f"note: whoever can reach {plain(host)} can read all of it; --tls asks for a token")
         _tell(running, password_in_flag=bool(db_url))
         emit(to_json(_ready(running, files), indent=None))

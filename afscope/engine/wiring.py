@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 from afscope.engine.browse import view
 from afscope.engine.investigation import Investigation
-from afscope.model.capture import Source, SourceState
+from afscope.model.capture import ClockOffset, Source, SourceState
+from afscope.model.clock import SECOND
 
 KUBERNETES = (
     "pods",
@@ -25,6 +26,8 @@ KUBERNETES = (
     "log_lines",
 )
 AIRFLOW = ("task_instances", "dag_runs", "dags", "pools", "jobs", "db_log", "celery_results")
+# The times of Kubernetes are whole seconds, so that a difference of less shows nowhere.
+_APART_S = 1.0
 _NEEDED = ("task_instances", "jobs", "pools")
 
 
@@ -36,6 +39,19 @@ class Right(NamedTuple):
     ok: bool | None
     status: str
     reason: str
+
+
+class Clock(NamedTuple):
+    """A source's clock against the recorder's; both in seconds."""
+
+    source: str
+    ahead_s: float
+    uncertainty_s: float
+
+    @property
+    def together(self) -> bool:
+        """Whether the two agree as well as timelines of whole seconds need it."""
+        return abs(self.ahead_s) <= _APART_S + self.uncertainty_s
 
 
 def rights(sources: Mapping[str, Source], *, cluster: bool) -> list[Right]:
@@ -57,6 +73,14 @@ def rights(sources: Mapping[str, Source], *, cluster: bool) -> list[Right]:
             ok = {SourceState.OK: True, SourceState.PARTIAL: True, SourceState.FORBIDDEN: False}.get(source.status)
             found.append(Right(system, table, ok, str(source.status), source.reason))
     return found
+
+
+def clocks(offsets: Mapping[str, ClockOffset]) -> list[Clock]:
+    """How far the clocks of sources run ahead of this machine's, by name."""
+    return [
+        Clock(source, offset.offset_us / SECOND, offset.uncertainty_us / SECOND)
+        for source, offset in sorted(offsets.items())
+    ]
 
 
 def wiring(of: Investigation) -> list[dict[str, Any]] | None:

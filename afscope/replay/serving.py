@@ -15,6 +15,7 @@ from afscope.replay.airflow.history import AirflowHistory
 from afscope.replay.airflow.on_demand import DatabaseFaults
 from afscope.replay.airflow.server import AirflowReplay
 from afscope.replay.kube import observations as kube
+from afscope.replay.kube.forward import Forward
 from afscope.replay.kube.history import History
 from afscope.replay.kube.server import KubeReplay
 
@@ -56,6 +57,8 @@ class Settings:
     port: int = 0
     tls: bool = False
     database_url: str | None = None
+    forwards: tuple[Forward, ...] = ()
+    token_file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,11 @@ def served(what: Halves, settings: Settings) -> Iterator[Served]:
                     host=settings.host,
                     port=settings.port,
                     # kubectl sends a token over TLS only.
-                    token=secrets.token_urlsafe(18) if settings.tls else "",
+                    token=secrets.token_urlsafe(18) if settings.tls and settings.token_file is None else "",
+                    token_file=settings.token_file,
                     tls=settings.tls,
                     logs=logs if logs.is_dir() else None,
+                    forwards=settings.forwards,
                 )
             )
         if cluster is not None and database is not None:

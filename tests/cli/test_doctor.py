@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from afscope.cli.doctor_view import chain_lines
+from afscope.cli.doctor_view import chain_lines, clock_lines
 from afscope.cli.doctor_words import SAY
+from afscope.engine.wiring import Clock
 from afscope.model.clock import SECOND
 from afscope.replay.kube.faults import Fault
 from afscope.store.reader import Capture
@@ -61,6 +62,7 @@ def test_rights_and_wiring_of_a_live_system(lab: Lab) -> None:
     assert rights["kubernetes", "pods"] is True
     assert rights["kubernetes", "leases"] is False
     assert rights["airflow_db", "task_instances"] is True
+    assert [clock["source"] for clock in document["clocks"]] == ["kubernetes"]
     (chain,) = document["wiring"]
     assert chain["target"] == document["targets"][0]["target"]
     assert chain["scaledobject"]["ready"]["status"] == "True"
@@ -115,6 +117,16 @@ def test_each_hop_says_whether_it_is_well(lang: str) -> None:
     broken["hpa"] = {**broken["hpa"], "exists": False}
     told = [text for ok, _, text in chain_lines(broken, say) if ok is False]
     assert told == [say["paused"], say["fallback"], say["no_api"], say["no_hpa"].format(name="keda-hpa-w")]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "key"), [(0.4, "clock_same"), (30.0, "clock_ahead"), (-30.0, "clock_behind"), (-1.2, "clock_same")]
+)
+def test_clocks_that_disagree_are_told(ahead: float, key: str) -> None:
+    for say in SAY.values():
+        ((ok, name, text),) = clock_lines([Clock("kubernetes", ahead, 0.3)], say)
+        assert (ok, name) == (key == "clock_same", "kubernetes")
+        assert text == say[key].format(apart=f"{abs(ahead):.1f}", more="0.3")
 
 
 def test_both_languages_say_the_same() -> None:

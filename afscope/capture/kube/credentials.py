@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from afscope.errors import CannotConnect
 
+_LOOK_S = 30.0
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -29,6 +31,7 @@ class Credentials:
         self.generation = 0
         """Grows with each renewal: connections made with older files are not used any more."""
         self.configuration: Any = None
+        self._looked_at = 0.0
         self.renew()
 
     def renew(self, seen: int | None = None) -> None:
@@ -37,17 +40,37 @@ class Credentials:
             if seen is not None and seen != self.generation:
                 return
             self.configuration = self._load()
+            self._looked_at = time.monotonic()
             self.generation += 1
 
     def authorization(self) -> str | None:
-        """The value of the Authorization header; an expired token is renewed by the package's own hook."""
+        """The value of the Authorization header; a token that is about to expire is renewed by the package's own hook.
+
+        That hook runs a credential plugin at each call in the last five minutes of its token, and plugins keep theirs
+        to the end or give out shorter ones: so it is left alone for a while. A token that is refused meanwhile is
+        renewed by whoever was refused.
+        """
         with self._lock:
             try:
-                settings = self.configuration.auth_settings()
+                settings = self._settings()
             except Exception as error:  # plugins and token files can fail in any way
                 raise CannotConnect(f"no credentials for {self.name}: {_sentence(error)}") from error
         bearer = settings.get("BearerToken")
         return None if bearer is None else str(bearer["value"])
+
+    def _settings(self) -> Any:
+        """What the package would send."""
+        configuration = self.configuration
+        if time.monotonic() - self._looked_at >= _LOOK_S:
+            with _complaints():  # a plugin that fails while its token is good is asked again, and heard when it is not
+                settings = configuration.auth_settings()
+            self._looked_at = time.monotonic()
+            return settings
+        hook, configuration.refresh_api_key_hook = configuration.refresh_api_key_hook, None
+        try:
+            return configuration.auth_settings()
+        finally:
+            configuration.refresh_api_key_hook = hook
 
     def _load(self) -> Any:
         from kubernetes import client

@@ -205,19 +205,19 @@ class KubeCollector:
     def _attended(self, stream: Stream) -> Iterator[bytes]:
         """The same chunks. Where one had to be waited for, nothing older than the waiting was on its way.
 
-        That does not hold of the first: a server may take its time to begin, and has the past to tell. The end proves
-        it too, unless it was we who ended it, or the watch broke off.
+        That does not hold while in doubt: there is a past to tell, and a server may take its time for it. The end
+        proves it even then, unless it was we who ended it, or the watch broke off.
         """
         self._asked = self._tape.pace.now()
-        self._pause, first = None, True
+        self._pause = None
         for chunk in stream:
             waited = self._tape.pace.now() - self._asked
             if waited >= _QUIET:  # if the way was blocked all the time, what comes now at once is as old as that
                 self._pause = self._asked if waited > _PAUSE else None
-            if not first and not self._coverage.doubtful:
+            if not self._coverage.doubtful:
                 self._waited()
             yield chunk
-            self._asked, first = self._tape.pace.now(), False
+            self._asked = self._tape.pace.now()
         if not stream.stopped:
             self._waited()
 

@@ -5,7 +5,7 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -18,8 +18,10 @@ from afscope.replay.kube.api import Api
 from afscope.replay.kube.attendance import Attendance
 from afscope.replay.kube.control import Control, StrikesDatabase
 from afscope.replay.kube.faults import Faults
+from afscope.replay.kube.forward import Forward, Forwards
 from afscope.replay.kube.history import History
 from afscope.replay.kube.tls import Certificate, self_signed
+from afscope.replay.kube.tokens import Tokens
 from afscope.replay.kube.transport import Handler
 
 _LOG = logging.getLogger(__name__)
@@ -30,8 +32,11 @@ _LOOK = 0.1
 class Backend:
     """What all connections of one server share."""
 
-    def __init__(self, history: History, pace: ScaledPace, token: str, logs: Path | None) -> None:
-        self.pace, self.token = pace, token
+    def __init__(
+        self, history: History, pace: ScaledPace, tokens: Tokens, logs: Path | None, forwards: Iterable[Forward] = ()
+    ) -> None:
+        self.pace, self.tokens = pace, tokens
+        self.forwards = Forwards(forwards)
         self.faults = Faults()
         self.api = Api(history, pace, self.faults, logs=logs)
         self.faults.changed = self.api.watches.wake
@@ -119,9 +124,10 @@ class _Server(ThreadingHTTPServer):
 class KubeReplay:
     """Serves a history as a Kubernetes API, HTTP or HTTPS, from `start` (or entering the context) to `stop`.
 
-    `token` is asked for as a bearer token when it is not empty. `tls` makes a self-signed certificate; it needs the
-    `cryptography` package. `logs` is the folder of logs of a recording. Raises CannotReplay when the port is taken or
-    no certificate can be made.
+    `token` is asked for as a bearer token when it is not empty, or one of `token_file` (`Tokens`). `tls` makes a
+    self-signed certificate; it needs the `cryptography` package. `logs` is the folder of logs of a recording.
+    `forwards` are services that something real stands behind. Raises CannotReplay when the port is taken or no
+    certificate can be made.
     """
 
     def __init__(
@@ -132,11 +138,13 @@ class KubeReplay:
         host: str = "127.0.0.1",
         port: int = 0,
         token: str = "",
+        token_file: Path | None = None,
         tls: bool = False,
         logs: Path | None = None,
+        forwards: Iterable[Forward] = (),
     ) -> None:
         self.history, self.pace = history, pace
-        self._backend = Backend(history, pace, token, logs)
+        self._backend = Backend(history, pace, Tokens(token, token_file), logs, forwards)
         self.faults = self._backend.faults
         """What goes wrong on demand."""
         self._certificate = self_signed(host) if tls else None
@@ -162,11 +170,11 @@ class KubeReplay:
     @property
     def token(self) -> str:
         """The bearer token that it asks for, "" for none; setting another one makes clients renew theirs."""
-        return self._backend.token
+        return self._backend.tokens.token
 
     @token.setter
     def token(self, token: str) -> None:
-        self._backend.token = token
+        self._backend.tokens.token = token
 
     @property
     def ca_pem(self) -> bytes:

@@ -1,6 +1,5 @@
 """HTTP/1.1 over real sockets: requests in, answers and chunked streams out, and the faults that live on the wire."""
 
-import hmac
 import logging
 import threading
 from collections.abc import Sequence
@@ -9,10 +8,11 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 from afscope.model.clock import SECOND
-from afscope.replay.kube import control
+from afscope.replay.kube import control, websocket
 from afscope.replay.kube.api import verb_of
 from afscope.replay.kube.exchange import JSON, Answer, Request, Stream
 from afscope.replay.kube.faults import REFUSALS, TRANSPORT, Fault, piece, refusal
+from afscope.replay.kube.forward import PROTOCOL, Forward, copy
 from afscope.replay.kube.rebase import moved
 from afscope.replay.kube.status import ApiError, unauthorized
 from afscope.replay.kube.watch import Frame
@@ -62,9 +62,7 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET  # noqa: N815  (http.server's names)
 
     def _reply(self, request: Request) -> None:
-        token = self.backend.token
-        given = request.headers.get("authorization", "")
-        known = not token or hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+        known = self.backend.tokens.admit(request.headers.get("authorization", ""))
         if request.segments[:1] == (control.ROOT,):
             # Whoever may watch the replay may read its clock; recorders ask without a token.
             if not known and request.method != "GET":
@@ -80,11 +78,25 @@ class Handler(BaseHTTPRequestHandler):
             raise refusal(fault)
         if not known:
             raise unauthorized()
-        answer = self.backend.api.answer(request)
+        if (wanted := self.backend.forwards.wanted(request)) is not None:
+            self._forward(request, *wanted)
+            return
+        answer = self.backend.forwards.answer(request) or self.backend.api.answer(request)
         if isinstance(answer, Answer):
             self._send(request, answer)
         else:
             self._stream(request, answer)
+
+    def _forward(self, request: Request, to: Forward, port: int) -> None:
+        """The connection is no HTTP any more."""
+        self.close_connection = True
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", websocket.accept(request.headers.get("sec-websocket-key", "")))
+        self.send_header("Sec-WebSocket-Protocol", PROTOCOL)
+        self.end_headers()
+        copy(self.connection, to, port)
 
     def _refuse(self, error: ApiError) -> None:
         answer = Answer(error.body, error.code)

@@ -11,7 +11,7 @@ import pytest
 from afscope.capture.kube.connection import Cluster
 from afscope.capture.kube.kinds import WATCHED
 from afscope.capture.kube.listwatch import KubeCollector, Meter, Timing
-from afscope.model.clock import from_datetime
+from afscope.model.clock import SECOND, from_datetime
 from afscope.model.pace import ScaledPace
 from afscope.replay.kube.faults import Fault
 from afscope.replay.kube.history import History
@@ -166,12 +166,14 @@ def test_a_ten_megabyte_object(tmp_path: Path) -> None:
         s.until(lambda: s.versions() >= s.truth("pods"))
 
 
-def test_a_skewed_server_clock_is_measured(tmp_path: Path) -> None:
-    with scene(tmp_path, "pods", Fault(fault="skew", seconds=90)) as s:
+@pytest.mark.parametrize("ahead_s", [90, 3, 0, -20])
+def test_a_skewed_server_clock_is_measured_and_told(ahead_s: int, tmp_path: Path) -> None:
+    """However short the recording: a Date is a second, so one answer alone says it to half of one."""
+    with scene(tmp_path, "pods", *([Fault(fault="skew", seconds=ahead_s)] if ahead_s else [])) as s:
         s.until(lambda: s.deck.sources.get("pods", ("", ""))[0] == "ok")
-        assert s.cluster.clock.offset is not None
-        offset, uncertainty = s.cluster.clock.offset
-        assert abs(offset - 90_000_000) <= uncertainty + 1_500_000
+    told = s.deck.writer.manifest.clock_offsets["kubernetes"]
+    assert abs(told.offset_us - ahead_s * SECOND) <= told.uncertainty_us
+    assert told.uncertainty_us <= SECOND // 2 + 1
 
 
 def test_what_is_out_of_reach_at_the_end_is_a_gap(tmp_path: Path) -> None:

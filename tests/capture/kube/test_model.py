@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,6 +131,18 @@ def test_nothing_is_called_a_hole_where_the_server_keeps_its_history(
         seen = {int(row["resource_version"]) for row in rows}
         told = [change for change in world.history if change.change != "DELETED"]
         assert {change.version for change in told if begun < change.at <= world.ended_at} <= seen
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_watch_that_is_refused_for_a_while_is_resumed_and_leaves_no_gap(quiet: bool, tmp_path: Path) -> None:
+    """Also where nothing comes afterwards: the refusal is over as soon as a short watch has ended without news."""
+    plan = [("write", "a"), ("write", "b"), ("write", "a"), *([] if quiet else [("write", "b")] * 20)]
+    faults = ["", "cut", "http403", "http401", "http429"]
+    world, capture = recorded(plan, faults, tmp_path / "c.afscope")
+    assert capture.gaps() == ()
+    assert capture.source("pods").status == "ok"
+    seen = {int(version) for version in capture.table("pods")["resource_version"].to_pylist()}
+    assert max(change.version for change in world.history) in seen
 
 
 def test_a_recording_that_ends_while_a_watch_is_dead(tmp_path: Path) -> None:
