@@ -87,7 +87,8 @@ class Part:
             if counted.total() > _BACK * self._limit:
                 self.counted = counted
                 return None
-        refresh = (ask.refresh and not self._statements.row_versions) or self.counted is not None
+        nobody = self._idle and ask.moved.nobody_idle
+        refresh = (ask.refresh and not self._statements.row_versions and not nobody) or self.counted is not None
         sight = self._all(reader) if refresh else self._some(reader, ask)
         if len(sight.tokens) > self._limit:
             self._tokens, self.counted = {}, self._count(reader)
@@ -110,6 +111,8 @@ class Part:
     def _some(self, reader: Reader, ask: Ask) -> Sight:
         """What changed, by the cheapest way to know."""
         moved = ask.moved
+        if self._idle and moved.nobody_idle:
+            return Sight()
         if self._idle or ask.refresh:
             return self._changed(reader, self._marked(reader))
         if moved.versions is not None:
