@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,7 +54,6 @@ KEDA = {
     "mysql": "SELECT ceil(COUNT(*) / 16) FROM task_instance WHERE state='running' OR state='queued'",
 }
 MOVES = 10
-PID = 1_000_000
 
 
 class Cost(NamedTuple):
@@ -152,12 +151,10 @@ def measure(url: sa.URL, rounds: int) -> list[Cost]:
     with theirs.reading(threading.Event()) as reader:
         spent_by_keda = server_cpu(reader)
         alone = reader._connection
-    writer = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT").connect()
-    turns = Turns()
+    work, turns = Work(url), Turns()
     for turn in range(1, rounds + 1):
         name = MOVES_OF.get(turn % 4, QUIET)
-        for words in _moves(name, turn):
-            writer.exec_driver_sql(words)
+        work.do(name)
         before, began = spent_by_keda(), time.monotonic()
         alone.exec_driver_sql(keda).fetchall()  # bare, as KEDA asks: no transaction, no timeouts
         turns.note(THEIRS, (time.monotonic() - began) * 1000, spent_by_keda() - before, 1)
@@ -168,7 +165,7 @@ def measure(url: sa.URL, rounds: int) -> list[Cost]:
         turns.note(name, ms, spent() - before, found.read)
     session.close()
     theirs.close()
-    writer.close()
+    work.close()
     return [turns.cost(THEIRS, 5.0), *(turns.cost(name, 2.0) for name in (QUIET, BEGAN, ENDED))]
 
 
@@ -177,23 +174,35 @@ BEGAN, ENDED = f"poll, {MOVES} tasks began to run", f"poll, {MOVES // 2} ended, 
 MOVES_OF = {1: BEGAN, 3: ENDED}
 
 
-def _moves(name: str, turn: int) -> Iterator[str]:
-    """What Airflow writes meanwhile."""
-    steps = {
-        BEGAN: [("queued", "running", MOVES)],
-        ENDED: [("running", "success", MOVES // 2), ("ended", "queued", MOVES // 2)],
-    }
-    for before, after, count in steps.get(name, ()):
-        came = f"state = '{before}'" if before != "ended" else f"state = 'success' AND pid > {PID}"
-        some = f"SELECT dag_id, run_id, task_id FROM task_instance WHERE {came} AND run_id IN ({_live()}) LIMIT {count}"
-        yield (
-            f"UPDATE task_instance SET state = '{after}', pid = {PID + turn} WHERE (dag_id, run_id, task_id) IN"
-            f" (SELECT dag_id, run_id, task_id FROM ({some}) s)"
+class Work:
+    """What Airflow writes meanwhile, row by row, by key."""
+
+    def __init__(self, url: sa.URL) -> None:
+        self._connection = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT").connect()
+        self._ended: Sequence[Any] = ()
+
+    def do(self, name: str) -> None:
+        if name == BEGAN:
+            self._move(self._some("queued", MOVES), "running")
+        if name == ENDED:
+            back, self._ended = self._ended, self._some("running", MOVES // 2)
+            self._move(self._ended, "success")
+            self._move(back, "queued")
+
+    def _some(self, state: str, count: int) -> Sequence[Any]:
+        words = sa.text("SELECT dag_id, run_id, task_id FROM task_instance WHERE state = :state LIMIT :count")
+        return self._connection.execute(words, {"state": state, "count": count}).mappings().all()
+
+    def _move(self, keys: Sequence[Any], state: str) -> None:
+        words = sa.text(
+            "UPDATE task_instance SET state = :state, pid = pid + 1"
+            " WHERE dag_id = :dag_id AND run_id = :run_id AND task_id = :task_id"
         )
+        for key in keys:
+            self._connection.execute(words, {**key, "state": state})
 
-
-def _live() -> str:
-    return "SELECT run_id FROM dag_run WHERE state = 'running'"
+    def close(self) -> None:
+        self._connection.close()
 
 
 def show(url: sa.URL, costs: list[Cost]) -> None:

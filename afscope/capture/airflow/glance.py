@@ -31,6 +31,8 @@ class Moved(NamedTuple):
     """ctid and xmin of all rows in open states that were written since, and maybe of older ones; None if not known."""
     states: tuple[str, ...] | None = None
     """The open states that somebody joined or left; None if not known."""
+    nobody_idle: bool = False
+    """Nobody is in state none, of no run."""
 
 
 class _Look(NamedTuple):
@@ -99,7 +101,8 @@ class Glance:
             return Moved(True, True)
         tokens = tuple(tuple(version.split(" ")) for version in written)
         opened = count != before.opened[0] or not written <= before.opened[1]
-        return Moved(opened, opened if idle is None else idle != before.none, count, tokens)
+        there = opened if idle is None else idle != before.none
+        return Moved(opened, there, count, tokens, nobody_idle=idle is not None and idle[0] == 0)
 
     def _at_keys(self, reader: Reader) -> Moved:
         before = self._seen
@@ -110,4 +113,5 @@ class Glance:
         if before is None:
             return Moved(True, True)
         states = tuple(each for each in self._statements.open_states if sums.get(each) != before.opened.get(each))
-        return Moved(bool(states), bool(states) if idle is None else idle != before.none, states=states)
+        none = bool(states) if idle is None else idle != before.none
+        return Moved(bool(states), none, states=states, nobody_idle=idle is not None and idle[0] == 0)

@@ -87,7 +87,8 @@ class Part:
             if counted.total() > _BACK * self._limit:
                 self.counted = counted
                 return None
-        refresh = (ask.refresh and not self._statements.row_versions) or self.counted is not None
+        nobody = self._idle and ask.moved.nobody_idle
+        refresh = (ask.refresh and not self._statements.row_versions and not nobody) or self.counted is not None
         sight = self._all(reader) if refresh else self._some(reader, ask)
         if len(sight.tokens) > self._limit:
             self._tokens, self.counted = {}, self._count(reader)
@@ -110,11 +111,12 @@ class Part:
     def _some(self, reader: Reader, ask: Ask) -> Sight:
         """What changed, by the cheapest way to know."""
         moved = ask.moved
+        if self._idle and moved.nobody_idle:
+            return Sight()
         if self._idle or ask.refresh:
             return self._changed(reader, self._marked(reader))
         if moved.versions is not None:
-            sight = self._written(reader, moved.versions, moved.total)
-            return sight or self._changed(reader, self._marked(reader))
+            return self._written(reader, moved.versions, moved.total)
         if moved.states is not None:
             sight = self._changed(reader, self._named(reader, moved.states))
             return self._settled(reader, sight) if ask.settle else sight
@@ -123,17 +125,17 @@ class Part:
     def _marked(self, reader: Reader) -> list[Token]:
         return [tuple(row) for row in self._rows(reader, marks=True)]
 
-    def _written(self, reader: Reader, versions: Sequence[Token], count: int | None) -> Sight | None:
-        """Only what was written; None when somebody left, or moved on meanwhile: that takes all the versions."""
+    def _written(self, reader: Reader, versions: Sequence[Token], count: int | None) -> Sight:
+        """Only what was written, if that makes as many as were counted; else somebody left, and all are looked at."""
         new = [token for token in versions if token not in self._tokens]
         if len(new) > max(_FEW, len(self._tokens) // 3):
-            return None
+            return self._changed(reader, self._marked(reader))
         rows = [row for some in chunks(new) for row in self._fetch(reader, some)]
         now = self._recognized(rows)
         changed = frozenset(now.values())
         same = {token: key for token, key in self._tokens.items() if key not in changed}
         if now.keys() != frozenset(new) or len(same) + len(now) != count:
-            return None
+            return self._changed(reader, self._marked(reader), rows)
         return Sight(rows, frozenset(same.values()), now | same)
 
     def _named(self, reader: Reader, states: Collection[str]) -> list[Token]:
@@ -144,12 +146,15 @@ class Part:
         unmoved = [token for token in self._tokens if token[at] not in states]
         return [*unmoved, *(before.get(row, row) for row in map(tuple, rows))]
 
-    def _changed(self, reader: Reader, tokens: list[Token]) -> Sight:
+    def _changed(self, reader: Reader, tokens: list[Token], read: Sequence[Row] = ()) -> Sight:
+        """Those of `tokens` that are new; `read` is what was read of them already."""
+        there, known = frozenset(tokens), self._recognized(read)
         same = {token: self._tokens[token] for token in tokens if token in self._tokens}
-        new = [token for token in tokens if token not in self._tokens]
+        new = [token for token in tokens if token not in self._tokens and token not in known]
         if len(new) > max(_FEW, len(tokens) // 3):
             return self._all(reader)
-        rows = [row for some in chunks(new) for row in self._fetch(reader, some)]
+        rows = [row for row in read if self._token_of(row) in there]
+        rows += [row for some in chunks(new) for row in self._fetch(reader, some)]
         now = self._recognized(rows)
         return Sight(rows, frozenset(same.values()).difference(now.values()), now | same)
 
