@@ -78,7 +78,7 @@ class Live:
                 return
             if ended is not None:
                 return
-            # What it costs hangs on how many rows came: whoever waits longer has more to do at once, and never catches up.
+            # What it costs hangs on how many rows came: whoever waits longer has more to do then, and never catches up.
             spent = time.monotonic() - started
             wait = max(self.rows_every_s - spent, spent / 2)
 
