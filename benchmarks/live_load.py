@@ -175,9 +175,9 @@ async def follow(screen, painted, pilot, minutes, live) -> None:  # type: ignore
         ages += [] if live.age_s is None else [live.age_s]
         grid = screen.body.grid
         if grid.rows.total != total and grid.current is not None:
-            total = grid.rows.total
-            last = grid.line(total - 1)
+            last = grid.line(grid.rows.total - 1)  # asks for its page where that is not here
             if last is not None:
+                total = grid.rows.total
                 lags.append(time.time() - last.at / 1e6)
         if len(keys) < (time.monotonic() - begun) * 2 - minute * 120:
             keys.append(await key(pilot, painted, grid, total))

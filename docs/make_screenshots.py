@@ -42,6 +42,9 @@ async def pictures(names: list[str]) -> None:
         while not isinstance(app.screen, CaseScreen):
             await pilot.pause(0.05)
         screen = app.screen
+        while not screen.overview.list.is_mounted:
+            await pilot.pause(0.05)
+        await settled(app, pilot)
         for name in names:
             await screen.action_screen(name)
             await settled(app, pilot)

@@ -27,6 +27,8 @@ from afscope.model.stop import Stop
 from afscope.model.timeline import Chart
 
 _LOOK_S = 0.05
+_ANSWER_S = 60.0
+"""A newer analysis takes the place of an older one, of which a simulation may still be under way."""
 _BEHIND = 5
 """Niceness: the screen and the recorder go first."""
 
@@ -53,7 +55,9 @@ class Apart:
         self._titles: dict[str, str] = told[3]
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the process; an answer that somebody waits for comes first, but not for ever."""
+        if self._lock.acquire(timeout=_ANSWER_S):
+            self._lock.release()
         self._process.kill()
         with self._lock:
             for pipe in (self._process.stdin, self._process.stdout):

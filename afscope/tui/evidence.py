@@ -102,6 +102,7 @@ class Rows(Vertical):
         if not 0 <= row < len(self._page.rows):
             return Text()
         pairs = [(c, v) for c, v in zip(self._page.columns, self._page.rows[row], strict=True) if v]
+        pairs.sort(key=lambda pair: pair[0] in _BOOKKEEPING)
         wide = max((len(column) for column, _ in pairs), default=0)
         lines = (Text.assemble((f"{harmless(c):{wide}}  ", "bold"), harmless(v)) for c, v in pairs)
         return Text("\n").join(lines)

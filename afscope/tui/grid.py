@@ -73,11 +73,18 @@ class Grid(ScrollView, can_focus=True):
         widths: Sequence[int]
 
     def __init__(
-        self, lang: str, id_: str, *, tint: Tint | None = None, time: TimeForm | None = None, raw: bool = False
+        self,
+        lang: str,
+        id_: str,
+        *,
+        tint: Tint | None = None,
+        time: TimeForm | None = None,
+        raw: bool = False,
+        least: int = _LAST_LEAST,
     ) -> None:
-        """With `raw` column names stand as they are."""
+        """With `raw` column names stand as they are; `least` cells are left to the last column, if it needs them."""
         super().__init__(id=id_)
-        self._raw = raw
+        self._raw, self._least = raw, least
         self.lang, self._tint, self._time = lang, tint or (lambda _column, _cell: ""), time
         self.rows: Rows = Fixed((), ())
         self.row = 0
@@ -340,7 +347,7 @@ class Grid(ScrollView, can_focus=True):
         widths = list(self._widths)
         if not widths:
             return widths
-        over = sum(widths[:-1]) + len(widths) + min(max(_LAST_LEAST, (room - 60) // 2), widths[-1]) - room
+        over = sum(widths[:-1]) + len(widths) + min(max(self._least, (room - 60) // 2), widths[-1]) - room
         while over > 0:
             widest = max(range(len(widths) - 1), key=lambda n: widths[n], default=None)
             if widest is None or widths[widest] <= 6:

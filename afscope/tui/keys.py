@@ -79,7 +79,7 @@ KEYS = (
     Key("ctrl+u,pageup", "^U", "page_up", "place"),
     Key("enter", "Enter", "open", "place", 2),
     Key("o", "o", "proof", "place", 2, where=("overview", "findings")),
-    Key("escape", "Esc", "back", "place", 5),
+    Key("escape", "Esc", "back", "place", 3),
     Key("slash", "/", "search", "find", 4, where=TABLES),
     Key("ampersand", "&", "filter", "find", 5, where=TABLES),
     Key("n", "n", "next_match", "find", where=TABLES),

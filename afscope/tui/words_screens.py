@@ -178,6 +178,7 @@ SCREENS: dict[str, tuple[str, str]] = {
     "whatif_whole": ("the whole capture, {range}", "全部记录，{range}"),
     "whatif_range": ("the range {range}", "所选范围 {range}"),
     "whatif_of": ("Outcomes of {what}", "{what}的结果"),
+    "whatif_empty": ("nothing is simulated yet: F5", "尚未模拟：F5"),
     "whatif_stale": (
         "Outcomes were of {what}: F5 simulates anew",
         "结果属于{what}：F5 重新模拟",

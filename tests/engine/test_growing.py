@@ -1,6 +1,7 @@
 """A capture that is followed while it is written: every row once, whatever the writer does between two polls."""
 
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -174,6 +175,22 @@ def test_a_lane_that_only_an_analysis_can_draw_ends_with_it() -> None:
     later = _continued(lane, START + SECOND, START + 5 * SECOND, {"running": [Step(START + 2 * SECOND, 1.0)]})
     assert later.at(START + SECOND) == 3
     assert later.at(START + 5 * SECOND) is None, "nobody knows yet what waits"
+
+
+def test_an_answer_comes_before_the_end(writer: CaptureWriter) -> None:
+    """A newer analysis takes the place of one that is still being asked."""
+    writer.append(change(0, START))
+    writer.flush()
+    apart = Apart(writer.path, "en", (), Stop())
+    with apart._lock:  # as while an answer is waited for
+        closing = threading.Thread(target=apart.close)
+        closing.start()
+        closing.join(0.3)
+        assert apart._process.poll() is None
+    closing.join(30)
+    assert apart._process.poll() is not None
+    with pytest.raises(QueryError, match="called off"):
+        apart.query("SELECT 1")
 
 
 def test_an_analysis_that_was_called_off_ends(writer: CaptureWriter) -> None:

@@ -45,7 +45,7 @@ class Tasks(Body):
     DEFAULT_CSS = """
     Tasks .about { height: 1; padding: 0 1; text-style: bold; }
     Tasks #grid-tasks { height: 2fr; } Tasks #attempts { height: 3fr; }
-    Tasks #attempt { height: 2; padding: 0 1; }
+    Tasks #attempt { height: 2; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     def __init__(self, desk: Desk) -> None:

@@ -56,8 +56,9 @@ class WhatIf(Body):
         self._begun = 0.0
         self._ticking: Timer | None = None
         self._about = Still(classes="about", markup=False)
-        self._settings = Grid(desk.lang, "grid-settings", tint=_tint)
+        self._settings = Grid(desk.lang, "grid-settings", tint=_tint, least=28)
         self._outcomes = Grid(desk.lang, "grid-outcomes")
+        self._outcomes.empty = self.word("whatif_empty")
         self._replicas = FewLanes(desk.place, desk.titles, desk.lang, "replicas")
 
     def compose(self) -> ComposeResult:
