@@ -236,7 +236,9 @@ class Workers(Recorder):
         if self.cut_off() or self.broken("broker_hung") or self.broken("deaf"):
             return
         free = [
-            p for p in self.pods if p.consuming is not None and p.stopping is None and p.gone is None and not (p.frozen or p.deaf)
+            p
+            for p in self.pods
+            if p.consuming is not None and p.stopping is None and p.gone is None and not (p.frozen or p.deaf)
         ]
         for task in [t for t in self.airflow.messages if t.run.work.queue in self.plan.listens]:
             takers = [p for p in free if len(p.tasks) < self.plan.concurrency]
@@ -261,11 +263,17 @@ class Workers(Recorder):
             pod.calls = 0
             return
         if not pod.calls and pod.consuming < self.now:
-            self.worker_says(pod, "consumer: Connection to broker lost. Trying to re-establish the connection...", "WARNING")
+            self.worker_says(
+                pod, "consumer: Connection to broker lost. Trying to re-establish the connection...", "WARNING"
+            )
         if not pod.calls or self.now >= pod.calls_at:
             pod.calls += 1
             pod.calls_at = self.now + min(2 * pod.calls, 30)
-            self.worker_says(pod, "consumer: Cannot connect to redis://redis:6379/0: Error 111 connecting to redis:6379. Connection refused..", "ERROR")
+            self.worker_says(
+                pod,
+                "consumer: Cannot connect to redis://redis:6379/0: Error 111 connecting to redis:6379. Connection refused..",
+                "ERROR",
+            )
 
     def _finish(self, pod: Pod) -> None:
         if pod.gone is not None:

@@ -1,15 +1,21 @@
 """More incidents of the lab: the broker, KEDA's own settings and silences, the database, slow schedulers, pods of the
-KubernetesPodOperator, evictions, beginnings and ends that no capture saw, and calm that only looks like trouble."""
+KubernetesPodOperator, evictions, two ScaledObjects, and calm that only looks like trouble.
 
+python benchmarks/scenarios_more.py OUT [--only SUBSTRING]
+python benchmarks/scoreboard.py OUT
+"""
+
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
 from benchmarks import lab_objects as obj
+from benchmarks.combine import merged
 from benchmarks.lab import Lab
 from benchmarks.lab_airflow import Work
 from benchmarks.lab_kpo import KpoPods
 from benchmarks.recorded import Recording
-from benchmarks.scenarios import HEALTHY, NO_COLUMN, guilty, make, running
+from benchmarks.scenarios import AUTH, HEALTHY, NO_COLUMN, guilty, make, running, write
 
 Maker = Callable[[], Recording]
 BURST = Work(20, 24, 30)
@@ -72,7 +78,14 @@ def keda() -> dict[str, Maker]:
 
 def database() -> dict[str, Maker]:
     """Airflow's own database, and a scheduler that is slow by itself."""
-    also = ("trigger_db_unreachable", "trigger_query_slow", "external_metric_timeout", "max_replicas_ceiling", "keda_operator_down", "scheduler_down")
+    also = (
+        "trigger_db_unreachable",
+        "trigger_query_slow",
+        "external_metric_timeout",
+        "max_replicas_ceiling",
+        "keda_operator_down",
+        "scheduler_down",
+    )
     slow = guilty("db_slow", also=also)
     return {
         "locked_from_zero": lambda: make(slow, BURST, faults={"db_locked": (18, 110)}, end=220),
@@ -98,7 +111,14 @@ def pods() -> dict[str, Maker]:
 
     def stuck(trouble: str, cause: str, **more: object) -> Recording:
         pods_ = KpoPods(trouble, 100)
-        return make(guilty(cause, also=also, component="kubernetes-pod-operator"), kpo, Work(15, 6, 20), end=240, hooks=pods_.every_second(240), **more)  # type: ignore[arg-type]
+        return make(
+            guilty(cause, also=also, component="kubernetes-pod-operator"),
+            kpo,
+            Work(15, 6, 20),
+            end=240,
+            hooks=pods_.every_second(240),
+            **more,
+        )  # type: ignore[arg-type]
 
     return {
         "kpo_unschedulable": lambda: stuck("nodes", "kpo_unschedulable"),
@@ -154,7 +174,42 @@ def _replace_one(lab: Lab) -> None:
     lab.stop(min(running(lab), key=lambda pod: (len(pod.tasks), pod.created)))
 
 
+def shared() -> dict[str, Maker]:
+    """Two ScaledObjects in one Airflow: each with its own queue, or both with the same."""
+    pull = 'rpc error: code = NotFound desc = failed to resolve reference "registry.local/airflow:9": not found'
+    own = {"release": "comet", "namespace": "ml", "counts_queues": ("heavy",), "listens": ("heavy",), "seed": 9}
+    same = {"release": "comet", "namespace": "ml", "seed": 9}
+    first = {**same, "release": "atlas", "namespace": "a"}
+    heavy = Work(20, 30, 25, dag="train", queue="heavy")
+
+    def both(label: dict[str, object], one: Recording, other: Recording, *, tasks: bool = True) -> Recording:
+        """Of `other` only the cluster where `tasks` is off: it saw the same tasks and took none."""
+        if not tasks:
+            other.streams["airflow_db.jsonl.gz"] = []
+        both_ = merged(one, other)
+        both_.label.clear()
+        both_.label.update({"root_causes": [], **label})
+        return both_
+
+    calm, image = {"end": 220}, {"faults": {"image": (0, 999)}, "error": pull, "end": 220}
+    return {
+        "calm_and_ceiling": lambda: both(guilty("max_replicas_ceiling", subject="ml/comet-worker"), make({}, BURST, **calm), make({}, heavy, high=2, end=220, **own)),
+        "login_and_calm": lambda: both(guilty("trigger_auth_failure", subject="data/orbit-worker"), make({}, BURST, faults={"connect": (0, 999)}, error=AUTH, end=220), make({}, heavy, high=12, end=220, **own)),
+        "image_and_quota": lambda: both(guilty("image_pull_failure", "quota_exceeded"), make({}, BURST, **image), make({}, heavy, faults={"quota": (0, 999)}, capacity=1, error=QUOTA, end=220, **own)),
+        "paused_and_calm": lambda: both(HEALTHY, make({}, BURST, **calm), make({}, faults={"paused": (0, 999)}, end=220, **own)),
+        "ceiling_and_pool": lambda: both(guilty("max_replicas_ceiling", "pool_exhausted"), make({}, replace(BURST, tasks=40), high=3, end=220), make({}, replace(heavy, pool="gpu"), pools={"gpu": 3}, end=220, high=12, **own)),
+        "same_queue_second_idle": lambda: both({**HEALTHY, "acceptable": ["query_overcounts"]}, make({}, BURST, **calm), make({}, BURST, end=220, **same), tasks=False),
+        "same_queue_first_idle": lambda: both({**HEALTHY, "acceptable": ["query_overcounts"]}, make({}, BURST, **calm), make({}, BURST, end=220, **first), tasks=False),
+        "same_queue_second_broken": lambda: both(HEALTHY, make({}, BURST, **calm), make({}, BURST, **image, **same), tasks=False),
+        "same_queue_first_broken": lambda: both(HEALTHY, make({}, BURST, **calm), make({}, BURST, **image, **first), tasks=False),
+    }  # fmt: skip
+
+
 def more() -> dict[str, Maker]:
     """Every incident by name."""
-    groups = {"broker": broker, "keda": keda, "database": database, "pods": pods, "beside": limits}
+    groups = {"broker": broker, "keda": keda, "database": database, "pods": pods, "beside": limits, "shared": shared}
     return {f"{group}.{name}": maker for group, makers in groups.items() for name, maker in makers().items()}
+
+
+if __name__ == "__main__":
+    sys.exit(write(more()))
