@@ -26,6 +26,7 @@ def broker() -> dict[str, Maker]:
     """Messages that are not sent, or not taken."""
     down = guilty("broker_unavailable", also=("worker_disconnected", "tasks_stuck_in_queued"))
     warm = Work(15, 6, 25)
+    lost = guilty("message_lost", also=("broker_unavailable", "max_replicas_ceiling"))
     return {
         "refused_at_work": lambda: make(down, warm, Work(52, 24, 25, dag="late", retries=9), faults={"broker_refused": (50, 130)}, end=240),
         "refused_from_zero": lambda: make(down, replace(BURST, retries=9), faults={"broker_refused": (10, 100)}, end=240),
@@ -40,8 +41,15 @@ def broker() -> dict[str, Maker]:
                                      faults={"broker_cut": (50, 70)}, hooks=((51, _deafen),), end=240),
         "one_deaf_worker": lambda: make(guilty("max_replicas_ceiling", "worker_disconnected"), warm, Work(75, 32, 25, dag="late"), low=3, high=3,
                                         faults={"broker_cut": (50, 70)}, hooks=((51, _deafen_one),), end=240),
+        "messages_lost_overtaken": lambda: make(lost, warm, Work(55, 30, 25, dag="late"), Work(110, 6, 20, dag="later"), faults={"broker_cut": (60, 64)}, hooks=((61, _forget),), low=2, high=2, end=240),
+        "messages_lost_new_workers": lambda: make(lost, Work(20, 24, 25), faults={"broker_cut": (36, 40)}, hooks=((37, _forget),), end=200),
         "blip": lambda: make(HEALTHY, warm, Work(70, 12, 25, dag="late"), faults={"broker_cut": (50, 53)}, end=200),
     }  # fmt: skip
+
+
+def _forget(lab: Lab) -> None:
+    """The broker restarts without what it held in memory."""
+    lab.airflow.messages.clear()
 
 
 def _deafen(lab: Lab) -> None:
