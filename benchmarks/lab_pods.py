@@ -28,15 +28,21 @@ class Workers(Recorder):
     def _create(self, n: int) -> None:
         if self.broken("quota") and len(self._alive()) >= self.plan.capacity:
             if self.every(10):
-                name = f"{self.worker}-{self._hash}"
+                stateful = self.plan.kind == "StatefulSet"
+                name = self.worker if stateful else f"{self.worker}-{self._hash}"
+                said = (
+                    f"create Pod {name}-{len(self._alive())} in StatefulSet {name} failed error: {self.plan.error.removeprefix('Error creating: ')}"
+                    if stateful
+                    else self.plan.error
+                )
                 self.event(
-                    "ReplicaSet",
+                    "StatefulSet" if stateful else "ReplicaSet",
                     name,
                     "FailedCreate",
-                    self.plan.error,
+                    said,
                     kind="Warning",
-                    by="replicaset-controller",
-                    uid=f"rs-{name}",
+                    by="statefulset-controller" if stateful else "replicaset-controller",
+                    uid=f"workload-{name}" if stateful else f"rs-{name}",
                 )
             return
         if self.broken("quota"):

@@ -137,6 +137,13 @@ def pods() -> dict[str, Maker]:
         "kpo_still_waiting": lambda: make(guilty("kpo_unschedulable", also=also), kpo, end=150, hooks=KpoPods("nodes", 900).every_second(150)),
         "node_pressure": lambda: make(guilty("eviction_kills_tasks", also=("node_lost", "zombie_tasks", "sigterm_broadcast")), replace(BURST, seconds=70), end=280, hooks=((75, _evict),)),
         "drain_statefulset_airflow3": lambda: make(guilty("eviction_kills_tasks", also=("sigterm_broadcast",)), replace(BURST, seconds=70), end=280, hooks=((75, _drain),), kind="StatefulSet", ordered=False, major=3),
+        "quota_statefulset_airflow3": lambda: make(guilty("quota_exceeded", also=("statefulset_blocked",)), BURST, faults={"quota": (0, 999)}, capacity=2, error=QUOTA, end=180, kind="StatefulSet", major=3),
+        "quota_later_mysql": lambda: make(guilty("quota_exceeded"), Work(15, 6, 20), Work(70, 30, 25, dag="late"), faults={"quota": (60, 160)}, capacity=2, error=QUOTA, end=300, mysql=True, high=12),
+        "limit_range": lambda: make(guilty("quota_exceeded"), BURST, faults={"quota": (0, 999)}, capacity=0, error='Error creating: pods "orbit-worker-x" is forbidden: maximum memory usage per Container is 512Mi, but limit is 2Gi', end=150),
+        "webhook_refuses": lambda: make(guilty("quota_exceeded"), BURST, faults={"quota": (0, 999)}, capacity=0, error='Error creating: admission webhook "validate.kyverno.svc-fail" denied the request: policy requires label team', end=150),
+        "taints_only": lambda: make(guilty("pods_unschedulable"), BURST, faults={"nodes": (0, 999)}, capacity=1, error="0/3 nodes are available: 3 node(s) had untolerated taint {dedicated: gpu}. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.", end=160, major=3),
+        "nothing_ready_when_it_ends": lambda: make(guilty("image_pull_failure"), BURST, faults={"image": (0, 999)}, error="rpc error: code = Unknown desc = failed to pull and unpack image: unexpected status 401 Unauthorized", end=75),
+        "crash_with_oom": lambda: make(guilty("worker_crash_loop", also=("worker_oom", "max_replicas_ceiling")), BURST, faults={"crash": (0, 999)}, end=160, kind="StatefulSet", ordered=False, mysql=True),
         "drain_idle_node": lambda: make(HEALTHY, Work(15, 20, 20), Work(100, 8, 20, dag="late"), low=3, end=200, hooks=((65, _drain),)),
     }  # fmt: skip
 
