@@ -175,6 +175,14 @@ def limits() -> dict[str, Maker]:
         "serial_dag": lambda: make(HEALTHY, *(Work(15 + 30 * i, 1, 20, dag="serial") for i in range(5)), dags={"serial": {"max_active_tasks": 1, "max_active_runs": 1}}, end=220),
         "pool_of_one_used_rightly": lambda: make(HEALTHY, Work(15, 2, 8, dag="lock", pool="mutex"), Work(15, 12, 20), pools={"mutex": 1}, end=160),
         "paused_dag_nobody_waits": lambda: make(HEALTHY, BURST, dags={"sleepy": {"is_paused": True, "max_active_tasks": 16, "max_active_runs": 16}}),
+        "warm_ceiling_never_felt": lambda: make(HEALTHY, Work(15, 16, 20), Work(120, 16, 20, dag="b"), low=4, high=4, end=220),
+        "slow_ramp_default": lambda: make(HEALTHY, Work(15, 64, 40), concurrency=2, high=40, parallelism=96, dags={"nightly": {"max_active_tasks": 96}}, end=260),
+        "statefulset_ramp": lambda: make(HEALTHY, Work(15, 16, 60), kind="StatefulSet", end=260, boot=4, ready=7),
+        "retries_in_peace": lambda: make(HEALTHY, Work(15, 12, 20, fails=4, retries=1), retry_delay=60, end=240),
+        "two_majors_of_work": lambda: make(HEALTHY, Work(15, 20, 20), Work(45, 20, 20, dag="b"), Work(75, 20, 20, dag="c"), high=10, end=240, major=3, mysql=True),
+        "poll_60": lambda: make(HEALTHY, Work(70, 12, 40), polling=60, cooldown=300, end=420),
+        "all_of_a_serial_day": lambda: make(HEALTHY, *(Work(15 + 20 * i, 3, 12, dag=f"d{i}") for i in range(8)), end=260, low=1),
+        "scale_in_of_the_idle": lambda: make(HEALTHY, Work(15, 24, 15), Work(15, 2, 150, dag="long"), setsid=True, end=300, behavior={"scaleDown": {"stabilizationWindowSeconds": 30}}),
         "short_ceiling": lambda: make(HEALTHY, Work(15, 9, 4), high=2, end=120),
         "wide_burst": lambda: make(HEALTHY, Work(15, 100, 15), Work(16, 100, 15, dag="b"), concurrency=16, high=20, parallelism=256, dags={"nightly": {"max_active_tasks": 200}, "b": {"max_active_tasks": 200}}, pools={"default_pool": 256}, end=200),
         "rolling_deploy": lambda: make(HEALTHY, Work(15, 12, 20), Work(130, 12, 20, dag="late"), low=3, end=240, hooks=tuple((70 + 12 * i, _replace_one) for i in range(3))),
@@ -220,9 +228,33 @@ def shared() -> dict[str, Maker]:
     }  # fmt: skip
 
 
+def one_after_the_other() -> dict[str, Maker]:
+    """Two causes in one capture."""
+    pull = 'rpc error: code = NotFound desc = failed to resolve reference "registry.local/airflow:9": not found'
+    late = Work(150, 40, 25, dag="late")
+    return {
+        "broker_then_ceiling": lambda: make(guilty("broker_unavailable", "max_replicas_ceiling"), Work(15, 6, 20), Work(40, 12, 20, dag="mid"), late, faults={"broker_cut": (38, 100)}, high=3, end=360),
+        "image_then_pool": lambda: make(guilty("image_pull_failure", "pool_exhausted", also=("max_replicas_ceiling",)), Work(15, 12, 20), replace(late, pool="api"), pools={"api": 3}, faults={"image": (0, 80)}, error=pull, end=400),
+        "hung_then_quota": lambda: make(guilty("external_metric_timeout", "quota_exceeded"), Work(15, 3, 30), Work(33, 24, 20, dag="mid"), Work(260, 30, 20, dag="late"), faults={"metrics": (30, 110), "quota": (255, 999)}, capacity=2, error=QUOTA, end=400),
+        "login_then_dag_cap": lambda: make(guilty("trigger_auth_failure", "dag_max_active_tasks"), Work(15, 12, 20), late, dags={"late": {"max_active_tasks": 4}}, faults={"connect": (0, 90)}, error=AUTH, end=420),
+        "pause_then_ceiling": lambda: make(guilty("scaledobject_paused", "max_replicas_ceiling"), Work(15, 12, 20), late, faults={"paused": (5, 90)}, high=2, end=420),
+        "kills_and_ceiling": lambda: make(guilty("scale_down_kills_tasks", "max_replicas_ceiling", also=("sigterm_broadcast",)), Work(15, 16, 25), Work(15, 8, 120, dag="long"), Work(200, 40, 25, dag="late"), behavior={"scaleDown": {"stabilizationWindowSeconds": 0}}, high=6, end=420),
+        "locked_then_image": lambda: make(guilty("db_slow", "image_pull_failure", also=("external_metric_timeout", "trigger_query_slow", "keda_operator_down", "scheduler_down", "max_replicas_ceiling")), Work(15, 12, 20), Work(170, 24, 20, dag="late"), faults={"db_locked": (18, 90), "image": (165, 999)}, error=pull, end=300),
+        "scheduler_then_mismatch_airflow3": lambda: make(guilty("scheduler_down", "queue_mismatch", also=("no_consumer_for_queue",)), Work(25, 12, 20), Work(150, 12, 20, dag="ml", queue="gpu"), faults={"scheduler": (20, 90)}, end=260, major=3),
+    }  # fmt: skip
+
+
 def more() -> dict[str, Maker]:
     """Every incident by name."""
-    groups = {"broker": broker, "keda": keda, "database": database, "pods": pods, "beside": limits, "shared": shared}
+    groups = {
+        "broker": broker,
+        "keda": keda,
+        "database": database,
+        "pods": pods,
+        "beside": limits,
+        "shared": shared,
+        "after": one_after_the_other,
+    }
     return {f"{group}.{name}": maker for group, makers in groups.items() for name, maker in makers().items()}
 
 
