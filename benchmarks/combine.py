@@ -9,15 +9,16 @@ from benchmarks.recorded import DB, Line, Recording, moved
 
 def laid_over(one: Recording, other: Recording, dice: random.Random) -> Recording:
     """Both at once: two namespaces, one Airflow. The second one's tasks wait in a queue of their own."""
-    return _merged(one, moved(renamed(other, dice), one.start - other.start))
+    return merged(one, moved(renamed(other, dice), one.start - other.start))
 
 
 def followed_by(one: Recording, other: Recording, dice: random.Random) -> Recording:
     """First the one, then the other, in another namespace; its own scheduler takes over."""
-    return _merged(one, moved(renamed(other, dice), one.end + dice.uniform(5, 60) - other.start))
+    return merged(one, moved(renamed(other, dice), one.end + dice.uniform(5, 60) - other.start))
 
 
-def _merged(one: Recording, other: Recording) -> Recording:
+def merged(one: Recording, other: Recording) -> Recording:
+    """Both in one capture, as they are; a scheduler of its own only where the other comes later."""
     later = other.start > one.end
     queue = "heavy"
     streams: dict[str, list[Line]] = {}
@@ -38,7 +39,8 @@ def _merged(one: Recording, other: Recording) -> Recording:
     causes = [*one.label["root_causes"], *other.label["root_causes"]]
     accepted = [*one.label.get("acceptable", []), *other.label.get("acceptable", [])]
     label = {"root_causes": causes, "acceptable": accepted}
-    return Recording(f"{one.name}+{other.name}", label, streams, one.logs)
+    logs = {**{name: lines for name, lines in other.logs.items() if name.startswith("pod.")}, **one.logs}
+    return Recording(f"{one.name}+{other.name}", label, streams, logs)
 
 
 _MERGED = ("slot_pool", "dag", "dag_run", "task_instance")

@@ -43,7 +43,12 @@ class Lab(Workers):
                 hooks.pop(0)[1](self)
             if self.every(self.plan.loop, 0.4) and not self.broken("scheduler") and not self.database():
                 self._schedules()
-            if self.every(self.plan.polling, 2.8) and not self.broken("keda") and not self.broken("keda_restart") and not self.broken("paused"):
+            if (
+                self.every(self.plan.polling, 2.8)
+                and not self.broken("keda")
+                and not self.broken("keda_restart")
+                and not self.broken("paused")
+            ):
                 self._poll()
             if self.every(SYNC_S, 7.3):
                 self._sync()
@@ -90,11 +95,25 @@ class Lab(Workers):
 
     def _reads(self) -> list[Line]:
         if self.database() == "down":
-            return [{"t": self.now, "poll": "failed", "took": 0.01, "error": "connection to server failed: Connection refused"}]
+            return [
+                {
+                    "t": self.now,
+                    "poll": "failed",
+                    "took": 0.01,
+                    "error": "connection to server failed: Connection refused",
+                }
+            ]
         if self.database() == "locked":
             # the poll hangs until its own statement_timeout
             if self.every(5, 0.9):
-                return [{"t": self.now, "poll": "failed", "took": 5.0, "error": "canceling statement due to statement timeout"}]
+                return [
+                    {
+                        "t": self.now,
+                        "poll": "failed",
+                        "took": 5.0,
+                        "error": "canceling statement due to statement timeout",
+                    }
+                ]
             return []
         return self.airflow.poll(self.now)
 
@@ -178,7 +197,13 @@ class Lab(Workers):
             return
         p = self.plan
         hung = self.broken("metrics") or (self.broken("keda") and self.replicas > 0)
-        failed = hung or (self.broken("query") and not self.stands_in) or self.broken("connect") or self.broken("api") or self.broken("keda_restart")
+        failed = (
+            hung
+            or (self.broken("query") and not self.stands_in)
+            or self.broken("connect")
+            or self.broken("api")
+            or self.broken("keda_restart")
+        )
         metric = Metric(self.metric, 1000, labels=(("scaledobject.keda.sh/name", self.worker),))
         spec = HpaSpec(p.high, (metric,), max(1, p.low), behavior_from(p.behavior))
         status = len(self._alive())

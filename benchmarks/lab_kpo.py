@@ -34,7 +34,7 @@ class KpoPods:
                 if key not in self.made:
                     self._make(lab, task, key)
                 elif self.trouble and lab.now >= self.made[key][2] + self.patience:
-                    self._give_up(lab, task, key)
+                    self._give_up(lab, task)
         for task, name, since in self.made.values():
             if task.state != "running" and name and f"gone/{name}" not in lab._told:
                 lab._told[f"gone/{name}"] = ""
@@ -53,9 +53,17 @@ class KpoPods:
             lab.event("Pod", name, "FailedScheduling", UNSCHEDULABLE, kind="Warning", by="default-scheduler", uid=name)
         elif self.trouble in ("image", "sidecar"):
             what = "docker.io/library/alpine" if self.trouble == "sidecar" else "registry.local/etl:9"
-            lab.event("Pod", name, "Failed", f'Failed to pull image "{what}": not found', kind="Warning", by="kubelet", uid=name)
+            lab.event(
+                "Pod",
+                name,
+                "Failed",
+                f'Failed to pull image "{what}": not found',
+                kind="Warning",
+                by="kubelet",
+                uid=name,
+            )
 
-    def _give_up(self, lab: Lab, task: Task, key: tuple[str, int]) -> None:
+    def _give_up(self, lab: Lab, task: Task) -> None:
         said = f"Pod took longer than {self.patience:.0f} seconds to start. Check the pod events in kubernetes to determine why."
         self._says(lab, task, f"airflow.providers.cncf.kubernetes.utils.pod_manager.PodLaunchFailedException: {said}")
         lab.airflow.end(task, lab.now, ok=False)
@@ -69,7 +77,10 @@ class KpoPods:
         labels = {"dag_id": task.run.work.dag, "task_id": task.task_id, "run_id": task.run.run_id, "try_number": str(task.attempt),
                   "kubernetes_pod_operator": "True", "airflow_version": "2.10.5"}  # fmt: skip
         head = obj.meta(lab.plan.namespace, name, name, since, labels=labels)
-        containers = [{"name": "base", "image": "registry.local/etl:9"}, {"name": "airflow-xcom-sidecar", "image": "alpine"}]
+        containers = [
+            {"name": "base", "image": "registry.local/etl:9"},
+            {"name": "airflow-xcom-sidecar", "image": "alpine"},
+        ]
         if self.trouble == "nodes":
             conditions = [obj.condition("PodScheduled", "False", "Unschedulable", UNSCHEDULABLE, since)]
             status: obj.Body = {"phase": "Pending", "conditions": conditions}
@@ -83,5 +94,9 @@ class KpoPods:
             ]  # fmt: skip
             conditions = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": obj.stamp(since)}]
             status = {"phase": "Pending" if stuck else "Running", "conditions": conditions, "containerStatuses": states}
-        spec = {"containers": containers, "nodeName": "" if self.trouble == "nodes" else "node-a", "restartPolicy": "Never"}
+        spec = {
+            "containers": containers,
+            "nodeName": "" if self.trouble == "nodes" else "node-a",
+            "restartPolicy": "Never",
+        }
         return {"kind": "Pod", "apiVersion": "v1", "metadata": head, "spec": spec, "status": status}

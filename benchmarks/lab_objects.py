@@ -99,7 +99,12 @@ def scaled_conditions(ready: str, active: str, *, paused: bool = False, fallback
         {"type": "Fallback", "status": "False", "reason": "NoFallbackFound", "message": "No fallbacks are active on this scaled object"},
     ]  # fmt: skip
     if fallback:
-        out[2] = {"type": "Fallback", "status": "True", "reason": "FallbackExists", "message": "At least one trigger is falling back on this scaled object"}
+        out[2] = {
+            "type": "Fallback",
+            "status": "True",
+            "reason": "FallbackExists",
+            "message": "At least one trigger is falling back on this scaled object",
+        }
     told = {"type": "Paused", "status": "True", "reason": "ScaledObjectPaused", "message": "ScaledObject is paused"}
     return [*out, told if paused else {"type": "Paused", "status": "False"}]
 

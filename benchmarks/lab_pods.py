@@ -28,15 +28,21 @@ class Workers(Recorder):
     def _create(self, n: int) -> None:
         if self.broken("quota") and len(self._alive()) >= self.plan.capacity:
             if self.every(10):
-                name = f"{self.worker}-{self._hash}"
+                stateful = self.plan.kind == "StatefulSet"
+                name = self.worker if stateful else f"{self.worker}-{self._hash}"
+                said = (
+                    f"create Pod {name}-{len(self._alive())} in StatefulSet {name} failed error: {self.plan.error.removeprefix('Error creating: ')}"
+                    if stateful
+                    else self.plan.error
+                )
                 self.event(
-                    "ReplicaSet",
+                    "StatefulSet" if stateful else "ReplicaSet",
                     name,
                     "FailedCreate",
-                    self.plan.error,
+                    said,
                     kind="Warning",
-                    by="replicaset-controller",
-                    uid=f"rs-{name}",
+                    by="statefulset-controller" if stateful else "replicaset-controller",
+                    uid=f"workload-{name}" if stateful else f"rs-{name}",
                 )
             return
         if self.broken("quota"):
@@ -236,7 +242,9 @@ class Workers(Recorder):
         if self.cut_off() or self.broken("broker_hung") or self.broken("deaf"):
             return
         free = [
-            p for p in self.pods if p.consuming is not None and p.stopping is None and p.gone is None and not (p.frozen or p.deaf)
+            p
+            for p in self.pods
+            if p.consuming is not None and p.stopping is None and p.gone is None and not (p.frozen or p.deaf)
         ]
         for task in [t for t in self.airflow.messages if t.run.work.queue in self.plan.listens]:
             takers = [p for p in free if len(p.tasks) < self.plan.concurrency]
@@ -261,11 +269,17 @@ class Workers(Recorder):
             pod.calls = 0
             return
         if not pod.calls and pod.consuming < self.now:
-            self.worker_says(pod, "consumer: Connection to broker lost. Trying to re-establish the connection...", "WARNING")
+            self.worker_says(
+                pod, "consumer: Connection to broker lost. Trying to re-establish the connection...", "WARNING"
+            )
         if not pod.calls or self.now >= pod.calls_at:
             pod.calls += 1
             pod.calls_at = self.now + min(2 * pod.calls, 30)
-            self.worker_says(pod, "consumer: Cannot connect to redis://redis:6379/0: Error 111 connecting to redis:6379. Connection refused..", "ERROR")
+            self.worker_says(
+                pod,
+                "consumer: Cannot connect to redis://redis:6379/0: Error 111 connecting to redis:6379. Connection refused..",
+                "ERROR",
+            )
 
     def _finish(self, pod: Pod) -> None:
         if pod.gone is not None:

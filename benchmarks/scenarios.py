@@ -310,12 +310,13 @@ def scenarios() -> dict[str, Callable[[], Recording]]:
     return {f"{group}.{name}": maker for group, makers in groups.items() for name, maker in makers().items()}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def write(known: dict[str, Callable[[], Recording]]) -> int:
+    """The command line of a set of incidents; its exit code."""
+    parser = argparse.ArgumentParser(description="Writes incidents of the lab, each with its label.")
     parser.add_argument("out", type=Path)
     parser.add_argument("--only", default="", help="only those whose name contains this")
     options = parser.parse_args()
-    wanted = {name: maker for name, maker in scenarios().items() if options.only in name}
+    wanted = {name: maker for name, maker in known.items() if options.only in name}
     for name, maker in wanted.items():
         maker().save(options.out / name)
     print(f"{len(wanted)} incidents in {options.out}")
@@ -323,4 +324,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write(scenarios()))

@@ -89,7 +89,9 @@ class Bench:
 
         In such a list everything may look well that was not well a minute before, or is not a minute later.
         """
-        arms = " UNION ALL ".join(f"SELECT epoch(max(seen_at)) - epoch(min(seen_at)) AS seen_s FROM {t}" for t in _STATE)
+        arms = " UNION ALL ".join(
+            f"SELECT epoch(max(seen_at)) - epoch(min(seen_at)) AS seen_s FROM {t}" for t in _STATE
+        )
         (longest,) = _one(self._session, f"SELECT max(seen_s) FROM ({arms})")
         return longest is not None and longest < _GLANCE_S
 
@@ -201,4 +203,6 @@ def _matches(
     n, missed = _one(session, "SELECT count(*), count(*) FILTER (WHERE NOT counted) FROM queued_spans")
     if not n:
         return None, say(lang, "c3_none")
-    return (False, say(lang, "c3_missed", n=missed)) if missed else (True, say(lang, "c3_ok" if n > 1 else "c3_one", n=n))
+    return (
+        (False, say(lang, "c3_missed", n=missed)) if missed else (True, say(lang, "c3_ok" if n > 1 else "c3_one", n=n))
+    )

@@ -30,7 +30,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "c2_bad": "{causes}",
         "c2_failed": "{n} span(s) without an answer",
         "c2_none": "the HPA never asked in this capture",
-        "one_look": "not assessed: the cluster was looked at once; what was before and after it needs a recording over time",
+        "one_look": "not assessed: the cluster was looked at once; before and after it anything may have been",
         "c3_one": "the only queued task is counted by a trigger",
         "c3_ok": "all {n} queued tasks are counted by a trigger",
         "c3_bad": "{causes}",

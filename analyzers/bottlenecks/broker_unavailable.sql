@@ -61,5 +61,6 @@ SELECT from_at AS started_at, to_at AS ended_at, '' AS target, 'broker' AS subje
     [{'table': 'log_lines', 'ts': from_at, 'key': pod, 'text': text}] AS evidence,
     unsent_s AS lost_task_seconds
 FROM bounded
--- one of several that loses its connection is that pod's trouble; a connection lost once and found again is nobody's
-WHERE ((pods >= 2 OR unsent_lines > 0 OR all_workers) AND last_at >= from_at + to_seconds($min_s)) OR unsent >= $given_up
+-- one of several that loses its connection is that pod's trouble; a connection lost once and found again is nobody's; a
+-- scheduler that is short of CPU times out as well, but what it sends in the end arrives
+WHERE ((pods >= 2 OR unsent > 0 OR all_workers) AND last_at >= from_at + to_seconds($min_s)) OR unsent >= $given_up

@@ -46,10 +46,11 @@ silent AS (
         least(l.to_at, coalesce((SELECT min(a.running_at) FROM attempts a WHERE a.host = l.name AND a.running_at > l.last_at), $end::TIMESTAMP)) AS until
     FROM lost l JOIN up u USING (uid)
 ),
--- a full worker takes nothing either; and nobody misses a worker for which nothing waits
+-- a full worker takes nothing either; nobody misses a worker for which nothing waits; and what was sent before the loss may
+-- have been lost with the broker (message_lost)
 idle AS (
     SELECT s.*, (SELECT max(date_diff('millisecond', greatest(q.from_at, s.from_at), least(q.to_at, s.until))) / 1000.0 FROM queued_spans q
-            WHERE q.target = s.target AND q.from_at < s.until AND q.to_at > s.from_at AND (coalesce(len(s.queues), 0) = 0 OR list_contains(s.queues, q.queue))) AS waited_s
+            WHERE q.target = s.target AND q.from_at < s.until AND q.to_at > s.from_at AND q.from_at >= s.last_at AND (coalesce(len(s.queues), 0) = 0 OR list_contains(s.queues, q.queue))) AS waited_s
     FROM silent s
     WHERE s.until >= s.from_at + to_seconds($silence_s)
         AND s.slots > (SELECT count(*) FROM running_spans r WHERE r.host = s.name AND r.from_at < s.until AND coalesce(r.to_at, $end::TIMESTAMP) > s.from_at)

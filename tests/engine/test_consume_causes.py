@@ -148,6 +148,15 @@ class TestBrokerUnavailable:
         assert finding(case, "broker_unavailable") is None
         assert ruling(case, "broker") is not Ruling.GUILTY
 
+    def test_a_slow_sender_whose_messages_arrive_is_not_the_broker(self, tmp_path: Path) -> None:
+        incident = Incident()
+        incident.workers(activated=45)
+        incident.run("r1", 19, 19.2)
+        for n, second in enumerate((20, 24, 28, 32)):
+            incident.log(second, "celery.publish_timeout", pod="scheduler-0", text="[Try 1 of 3] Task Timeout Error")
+            incident.task(f"t{n}", "r1", none=19, scheduled=19.5, queued=second, running=52, host="w0")
+        assert finding(incident.open(tmp_path), "broker_unavailable") is None
+
     def test_attempts_that_fail_without_such_a_line_are_not_the_brokers(self, tmp_path: Path) -> None:
         incident = self.unsent(40, 41, 42, 55)
         incident.rows = [row for row in incident.rows if row.table != "log_lines"]

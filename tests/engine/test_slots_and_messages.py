@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from afscope.model.finding import Role, Ruling
 from afscope.model.row import Row
 from tests.engine.incident import Incident, finding, roots, ruling, seconds
@@ -171,6 +173,44 @@ class TestMessageLost:
         assert roots(case) == ["message_lost"]
         assert ruling(case, "broker") is Ruling.GUILTY
         assert ruling(case, "worker") is not Ruling.GUILTY
+
+    def dropped(self, *, reset: bool = True, fresh: bool = True, given: bool = False) -> Incident:
+        """Four tasks sent at 21; the only worker loses the broker at 30; w9 comes up at 50 and may be given one."""
+        incident = Incident(end=200)
+        incident.workers()
+        incident.run("r1", 20, 20.2)
+        for n in range(4):
+            taken = given and n == 0
+            incident.task(
+                f"x{n}",
+                "r1",
+                none=20,
+                scheduled=20.5,
+                queued=21,
+                running=55 if taken else None,
+                host="w9" if taken else "",
+            )
+        if reset:
+            incident.log(30, "worker.broker_lost", pod="w0", text="consumer: Connection to broker lost.")
+            incident.log(34, "worker.connected", pod="w0", text="Connected to redis://broker:6379/0")
+        if fresh:
+            incident.pod("w9", 45, scheduled=45, started=47, ready=50)
+            incident.log(50, "worker.ready", pod="w9", text="celery@w9 ready.", host="w9")
+        return incident
+
+    def test_a_worker_that_came_later_receives_nothing_of_what_was_sent_before(self, tmp_path: Path) -> None:
+        case = self.dropped().open(tmp_path)
+        assert roots(case) == ["message_lost"]
+        assert ruling(case, "broker") is Ruling.GUILTY
+        assert ruling(case, "worker") is not Ruling.GUILTY
+        assert "w9 came up after that" in case.analysis.findings[0].detail
+
+    @pytest.mark.parametrize("changed", [{"reset": False}, {"fresh": False}, {"given": True}])
+    def test_otherwise_the_message_may_still_be_there(self, tmp_path: Path, changed: dict[str, bool]) -> None:
+        case = self.dropped(**changed).open(tmp_path)
+        assert finding(case, "message_lost") is None
+        # what was sent before the loss does not show that the worker came back deaf
+        assert finding(case, "worker_disconnected") is None
 
 
 class TestDagMissingOnWorker:

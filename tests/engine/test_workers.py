@@ -317,7 +317,42 @@ class TestPods:
         assert ruling(case, "quota") is Ruling.GUILTY
         assert ruling(case, "nodes") is not Ruling.GUILTY
 
-    def test_another_refusal_is_no_quota(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("message", "who"),
+        [
+            (
+                'admission webhook "validate.kyverno.svc" denied the request: label team is missing',
+                "admission webhook validate.kyverno.svc",
+            ),
+            ('pods "w" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot', "PodSecurity"),
+            (
+                'pods "w" is forbidden: error looking up service account air/w: serviceaccount "w" not found',
+                "service account",
+            ),
+        ],
+    )
+    def test_whoever_else_refuses_at_admission_is_named(self, tmp_path: Path, message: str, who: str) -> None:
+        incident = self.asked()
+        incident.rows = [r for r in incident.rows if r.values.get("status_replicas") != 2]
+        incident.replicas(13, 2, 0)
+        incident.event(13.5, "FailedCreate", "ReplicaSet", "worker-abc", message, object_uid="deploy")
+        case = incident.open(tmp_path)
+        assert roots(case) == ["quota_exceeded"]
+        found = finding(case, "quota_exceeded")
+        assert found is not None
+        assert found.title.endswith(who)
+        assert "Raise" not in found.remedy
+
+    def test_a_failure_that_is_no_refusal_is_no_quota(self, tmp_path: Path) -> None:
+        incident = self.asked()
+        incident.rows = [r for r in incident.rows if r.values.get("status_replicas") != 2]
+        incident.replicas(13, 2, 0)
+        incident.event(
+            13.5, "FailedCreate", "ReplicaSet", "worker-abc", "etcdserver: request timed out", object_uid="deploy"
+        )
+        assert finding(incident.open(tmp_path), "quota_exceeded") is None
+
+    def test_a_refusal_after_which_the_pods_came_is_no_quota(self, tmp_path: Path) -> None:
         incident = self.asked()
         message = "Internal error occurred: failed calling webhook"
         incident.event(13.5, "FailedCreate", "ReplicaSet", "worker-abc", message, object_uid="deploy")

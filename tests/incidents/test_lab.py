@@ -1,6 +1,6 @@
 """Incidents that were never recorded, made by the lab: the guilty is named, everybody else is not.
 
-A part of `benchmarks/scenarios.py`, which makes all of them.
+A part of `benchmarks/scenarios.py` and `benchmarks/scenarios_more.py`, which make all of them.
 """
 
 import itertools
@@ -11,9 +11,10 @@ import pytest
 
 from benchmarks.recorded import DB
 from benchmarks.scenarios import scenarios
+from benchmarks.scenarios_more import more
 from benchmarks.scoreboard import scored
 
-ALL = scenarios()
+ALL = scenarios() | more()
 CHOSEN = (
     "healthy.keda_defaults", "healthy.boot_40s_ready_60s", "healthy.pull_30s", "healthy.warm_worker", "healthy.busy_cluster",
     "healthy.own_error_retried", "healthy.polite_scale_in", "healthy.statefulset", "healthy.brief_metric_trouble",
@@ -24,6 +25,10 @@ CHOSEN = (
     "decide.short_grace", "decide.two_hpas",
     "workers.quota_and_dag_cap", "workers.pull_120s_airflow3", "workers.killed_process_seen_briefly",
     "workers.frozen_worker_airflow3", "workers.drain", "workers.ordinal_terminates", "workers.image_then_ceiling",
+    "decide.hpa_stalled", "broker.refused_from_zero", "broker.hung_at_work", "broker.only_worker_cut_off", "broker.one_deaf_worker",
+    "keda.fallback_from_zero", "keda.restarts_at_work", "keda.idle_1_min_3", "database.down_at_work", "database.slow_scheduler",
+    "pods.kpo_unschedulable", "pods.node_pressure", "beside.runs_held_by_the_queued", "beside.serial_dag",
+    "shared.same_queue_first_broken", "shared.image_and_quota",
 )  # fmt: skip
 
 
