@@ -85,12 +85,13 @@ class Bench:
         return say(self._lang, "no_proof")
 
     def _only_glanced(self) -> bool:
-        """Whether the cluster was listed once and never watched: no kind of object was seen at two instants.
+        """Whether the cluster was listed once and never watched: no kind of object was seen at two instants, and there
+        was no recorder, which keeps `samples` of its own cost while it watches and nothing changes.
 
         In such a list everything may look well that was not well a minute before, or is not a minute later.
         """
         arms = " UNION ALL ".join(
-            f"SELECT epoch(max(seen_at)) - epoch(min(seen_at)) AS seen_s FROM {t}" for t in _STATE
+            f"SELECT epoch(max(seen_at)) - epoch(min(seen_at)) AS seen_s FROM {t}" for t in (*_STATE, "samples")
         )
         (longest,) = _one(self._session, f"SELECT max(seen_s) FROM ({arms})")
         return longest is not None and longest < _GLANCE_S

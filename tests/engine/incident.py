@@ -305,7 +305,7 @@ class Incident:
                 if row.table not in self.missing:
                     writer.append(row)
             for table in TABLES:
-                absent = table in self.missing or table in ("leases", "gaps", "samples")
+                absent = table in self.missing or table in ("leases", "gaps")
                 writer.set_source(table, SourceState.NOT_RECORDED if absent else SourceState.OK)
         return Investigation(Capture.open(path), Catalog.load(), lang=lang)
 
@@ -317,6 +317,8 @@ class Incident:
                 self._add("jobs", second, id=1, job_type="SchedulerJob", state="running", latest_heartbeat=at(second))
             if not _within(second, self.triggerer_dead):
                 self.job("TriggererJob", [second], 2)
+        for second in range(0, int(self.end) + 1, 10):
+            self._add("samples", second, metric="cpu_s", value=second / 100)
         for second in range(int(self.end) + 1):
             dead = _within(second, self.db_dead)
             self._add("polls", second, source="airflow_db", duration_ms=5000.0 if dead else 3.0,

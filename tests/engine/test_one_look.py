@@ -17,7 +17,7 @@ class Listed(Incident):
         super()._background()
         last = {(row.table, row.values["uid"]): row for row in self.rows if row.table in STATE}
         listed = [Row(row.table, {**row.values, "seen_at": at(self.end)}) for row in last.values()]
-        self.rows = [row for row in self.rows if row.table not in STATE] + listed
+        self.rows = [row for row in self.rows if row.table not in (*STATE, "samples")] + listed
 
 
 def busy(incident: Incident) -> Incident:
@@ -35,6 +35,12 @@ def test_one_look_at_the_cluster_acquits_nobody_who_must_be_watched(tmp_path: Pa
     assert {name: ruling(case, name) for name in WATCHED} == dict.fromkeys(WATCHED, Ruling.NOT_ASSESSED)
     told = {item.component: item.because for item in case.analysis.verdict.components}
     assert "looked at once" in told["nodes"]
+
+
+def test_a_recorder_that_watched_a_cluster_in_which_nothing_moved_acquits(tmp_path: Path) -> None:
+    incident = Incident()
+    incident.hpa(1, active="ScalingDisabled", replicas=0, desired=0)
+    assert ruling(incident.open(tmp_path), "hpa") is Ruling.NOT_GUILTY
 
 
 def test_what_settings_and_tables_prove_needs_no_second_look(tmp_path: Path) -> None:
