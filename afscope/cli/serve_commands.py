@@ -76,17 +76,9 @@ def serve(
     for reason in found.missing:
         message(f"afscope: {plain(reason)}")
     settings = Settings(
-        start=_start(at, found),
-        speed=speed,
-        paused=paused,
-        now=now,
-        host=host,
-        port=port,
-        tls=tls,
-        database_url=url,
-        forwards=forwards,
-        token_file=token_file,
-    )
+        start=_start(at, found), speed=speed, paused=paused, now=now, host=host, port=port, tls=tls, database_url=url,
+        forwards=forwards, token_file=token_file,
+    )  # fmt: skip
     with ended_by_signals() as stop, served(found, settings) as running, _files(running, kubeconfig_out) as files:
         if kube and not (tls or token_file) and host not in _LOOPBACK:
             message(f"note: whoever can reach {plain(host)} can read all of it; --tls asks for a token")
