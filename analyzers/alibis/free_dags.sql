@@ -20,7 +20,7 @@ held AS (
     ) w ON w.dag_id = s.dag_id AND s.until > w.runnable_at WHERE s.seen_at <= w.to_at
 )
 SELECT '' AS target, {'dags': count(DISTINCT dag_id)} AS params,
-    list({'table': 'dags', 'ts': ts, 'key': dag_id, 'text': 'is_paused = false, max_active_runs = ' || coalesce(max_active_runs, -1) || ', max_active_tasks = ' || coalesce(max_active_tasks, -1)} ORDER BY ts)[1:3] AS evidence
+    list({'table': 'dags', 'ts': ts, 'key': dag_id, 'text': 'is_paused = false, max_active_runs = ' || coalesce(max_active_runs, -1) || ', max_active_tasks = ' || coalesce(max_active_tasks, -1)} ORDER BY ts, dag_id)[1:3] AS evidence
 FROM held HAVING count(*) > 0 AND NOT bool_or(is_paused) AND bool_and(coalesce(is_active, true))
     -- whether a cap held them, nobody saw
     AND NOT EXISTS (FROM unseen_scheduling)
