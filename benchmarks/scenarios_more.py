@@ -8,6 +8,7 @@ python benchmarks/scoreboard.py OUT
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from benchmarks import lab_objects as obj
 from benchmarks.combine import merged
@@ -18,6 +19,7 @@ from benchmarks.recorded import Recording
 from benchmarks.scenarios import AUTH, HEALTHY, NO_COLUMN, guilty, make, running, write
 
 Maker = Callable[[], Recording]
+Settings = dict[str, Any]
 BURST = Work(20, 24, 30)
 LATE = Work(60, 24, 25, dag="late")
 
@@ -63,7 +65,7 @@ def _deafen_one(lab: Lab) -> None:
 
 def keda() -> dict[str, Maker]:
     """KEDA's settings and silences."""
-    error = {"faults": {"query": (25, 999)}, "error": NO_COLUMN}
+    error: Settings = {"faults": {"query": (25, 999)}, "error": NO_COLUMN}
     return {
         "fallback_2": lambda: make(guilty("fallback_active", also=("trigger_query_error", "external_metric_timeout")), Work(15, 4, 30), Work(40, 32, 30, dag="late"), fallback={"failureThreshold": 3, "replicas": 2}, end=240, **error),
         "fallback_from_zero": lambda: make(guilty("fallback_active", "trigger_query_error"), Work(30, 32, 30), fallback={"failureThreshold": 3, "replicas": 1}, end=200, **error),
@@ -117,7 +119,7 @@ def pods() -> dict[str, Maker]:
     short = Work(15, 6, 30, dag="extract", kpo=True)
     also = ("kpo_startup_timeout", "kpo_startup_timeout_too_long", "worker_slots_saturated", "max_replicas_ceiling")
 
-    def stuck(trouble: str, cause: str, **more: object) -> Recording:
+    def stuck(trouble: str, cause: str, **more: Any) -> Recording:
         pods_ = KpoPods(trouble, 100)
         return make(
             guilty(cause, also=also, component="kubernetes-pod-operator"),
@@ -126,7 +128,7 @@ def pods() -> dict[str, Maker]:
             end=240,
             hooks=pods_.every_second(240),
             **more,
-        )  # type: ignore[arg-type]
+        )
 
     return {
         "kpo_unschedulable": lambda: stuck("nodes", "kpo_unschedulable"),
@@ -200,9 +202,15 @@ def _replace_one(lab: Lab) -> None:
 def shared() -> dict[str, Maker]:
     """Two ScaledObjects in one Airflow: each with its own queue, or both with the same."""
     pull = 'rpc error: code = NotFound desc = failed to resolve reference "registry.local/airflow:9": not found'
-    own = {"release": "comet", "namespace": "ml", "counts_queues": ("heavy",), "listens": ("heavy",), "seed": 9}
-    same = {"release": "comet", "namespace": "ml", "seed": 9}
-    first = {**same, "release": "atlas", "namespace": "a"}
+    own: Settings = {
+        "release": "comet",
+        "namespace": "ml",
+        "counts_queues": ("heavy",),
+        "listens": ("heavy",),
+        "seed": 9,
+    }
+    same: Settings = {"release": "comet", "namespace": "ml", "seed": 9}
+    first: Settings = {**same, "release": "atlas", "namespace": "a"}
     heavy = Work(20, 30, 25, dag="train", queue="heavy")
 
     def both(label: dict[str, object], one: Recording, other: Recording, *, tasks: bool = True) -> Recording:
@@ -214,7 +222,8 @@ def shared() -> dict[str, Maker]:
         both_.label.update({"root_causes": [], **label})
         return both_
 
-    calm, image = {"end": 220}, {"faults": {"image": (0, 999)}, "error": pull, "end": 220}
+    calm: Settings = {"end": 220}
+    image: Settings = {"faults": {"image": (0, 999)}, "error": pull, "end": 220}
     return {
         "calm_and_ceiling": lambda: both(guilty("max_replicas_ceiling", subject="ml/comet-worker"), make({}, BURST, **calm), make({}, heavy, high=2, end=220, **own)),
         "login_and_calm": lambda: both(guilty("trigger_auth_failure", subject="data/orbit-worker"), make({}, BURST, faults={"connect": (0, 999)}, error=AUTH, end=220), make({}, heavy, high=12, end=220, **own)),
