@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from afscope.cli.fleet_view import capture_document, csv_columns, csv_rows, fleet_document, fleet_text
 from afscope.cli.grouped_help import GroupedHelp
 from afscope.cli.options import EXPLAIN, Lang, Since, Until, choice, language, moment
 from afscope.cli.output import emit, message, plain, to_csv, to_json
@@ -47,6 +46,7 @@ def analyze(
 ) -> None:
     """Analyzes many captures: which causes come back, where, at what cost."""
     from afscope.cli.analysis_commands import GATES
+    from afscope.cli.fleet_view import CSV_COLUMNS, capture_document, csv_rows, fleet_document, fleet_text
     from afscope.model.fleet import Question
 
     choice("--output", output, ("table", "json", "jsonl", "csv"))
@@ -67,7 +67,7 @@ def analyze(
     if output == "json":
         emit(to_json(fleet_document(fleet)))
     elif output == "csv":
-        emit(to_csv(csv_columns, csv_rows(fleet)))
+        emit(to_csv(CSV_COLUMNS, csv_rows(fleet)))
     elif output == "table":
         emit(fleet_text(fleet, question.lang))
     _judge(fleet, fail_on)

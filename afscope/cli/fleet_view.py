@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _STATES = {True: "healthy", False: "unhealthy", None: "unknown"}
 _STYLES = {"healthy": "green", "unhealthy": "bold red", "unknown": "yellow", "not_analyzed": "yellow"}
 
-csv_columns = (
+CSV_COLUMNS = (
     "capture", "started_at", "ended_at", "cluster", "healthy", "cause", "role", "target", "severity", "confidence",
     "waiting_task_seconds", "lost_task_seconds", "error",
 )  # fmt: skip
@@ -59,7 +59,7 @@ def csv_rows(fleet: Iterable[Assessed]) -> Iterator[tuple[object, ...]]:
     for item in fleet:
         analysis = item.analysis
         if analysis is None:
-            yield (item.place, *(None,) * (len(csv_columns) - 2), item.error)
+            yield (item.place, *(None,) * (len(CSV_COLUMNS) - 2), item.error)
             continue
         capture = analysis.capture
         head = (
@@ -73,7 +73,7 @@ def csv_rows(fleet: Iterable[Assessed]) -> Iterator[tuple[object, ...]]:
                 round(cost.waiting_task_seconds, 3), round(cost.lost_task_seconds, 3), None,
             )  # fmt: skip
         if not item.blamed:
-            yield (*head, *(None,) * (len(csv_columns) - len(head)))
+            yield (*head, *(None,) * (len(CSV_COLUMNS) - len(head)))
 
 
 def fleet_text(fleet: Sequence[Assessed], lang: str) -> str:
