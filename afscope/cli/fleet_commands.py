@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from afscope.model.fleet import Assessed, Question
 
 _SUFFIXES = (".afscope", ".afscope.zip")
+_CLEAR = "\r\x1b[2K"
 
 
 def analyze(
@@ -87,8 +88,10 @@ def expanded(places: Sequence[str]) -> Iterator[str]:
 
 def _matches(place: str) -> list[str]:
     """The captures that a path or a pattern names; a folder that is none itself names those in it."""
+    from afscope.store.layout import MANIFEST
+
     path = Path(place)
-    if path.is_dir() and not place.rstrip("/").endswith(_SUFFIXES) and not (path / "manifest.json").exists():
+    if path.is_dir() and not place.rstrip("/").endswith(_SUFFIXES) and not (path / MANIFEST).exists():
         inside = sorted(str(entry) for entry in path.iterdir() if entry.name.endswith(_SUFFIXES))
         if not inside:
             raise UsageError(f"{plain(place)}: a folder without captures", "they are named *.afscope or *.afscope.zip")
@@ -123,13 +126,15 @@ def _surveyed(
 
 
 def _told(answer: "Assessed", done: int, every: int) -> None:
-    """Progress, for a person who waits; and at once what could not be analyzed."""
-    if sys.stderr.isatty() and every > 1:
-        sys.stderr.write(f"\r\x1b[2K{done} of {every} captures")
-        sys.stderr.write("\r\x1b[2K" if done == every else "")
-        sys.stderr.flush()
+    """At once what could not be analyzed; and how far it is, for a person who waits."""
+    tty = sys.stderr.isatty() and every > 1
+    if tty:
+        sys.stderr.write(_CLEAR)
     if answer.error:
         message(f"afscope: not analyzed: {plain(answer.place)}: {plain(answer.error)}")
+    if tty and done < every:
+        sys.stderr.write(f"{done} of {every} captures")
+    sys.stderr.flush()
 
 
 def _judge(fleet: "Sequence[Assessed]", fail_on: str) -> None:

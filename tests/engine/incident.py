@@ -280,6 +280,13 @@ class Incident:
             status_replicas=ready, ready_replicas=ready, template_labels=json.dumps({"component": "api-server"}),
         )  # fmt: skip
 
+    def no_metric(self, second: float, message: str) -> None:
+        """The HPA slept at zero, and from its first question on gets no answer."""
+        self.rows = [row for row in self.rows if row.table != "hpas"]
+        self.hpa(0, active="ScalingDisabled", replicas=0, desired=0)
+        self.hpa(second, active="FailedGetExternalMetric", message=message)
+        self.event(second, "FailedGetExternalMetric", "HorizontalPodAutoscaler", "keda-hpa-worker", message)
+
     def event(self, second: float, reason: str, kind: str, name: str, message: str, **values: Any) -> None:
         row = {"type": "Warning", "reason": reason, "message": message, "count": 1, "count_delta": 1}
         about = {"object_kind": kind, "object_namespace": "air", "object_name": name}

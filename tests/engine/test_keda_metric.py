@@ -111,10 +111,7 @@ class TestMetricPath:
     def unanswered(self, message: str) -> Incident:
         incident = Incident()
         incident.workers()
-        incident.rows = [r for r in incident.rows if r.table != "hpas"]
-        incident.hpa(0, active="ScalingDisabled", replicas=0, desired=0)
-        incident.hpa(70, active="FailedGetExternalMetric", message=message)
-        incident.event(70, "FailedGetExternalMetric", "HorizontalPodAutoscaler", "keda-hpa-worker", message)
+        incident.no_metric(70, message)
         busy(incident, 4)
         stuck(incident, 12)
         return incident

@@ -148,10 +148,7 @@ class TestExternalMetric:
         """Activated to one worker, then the HPA gets no answer while twelve tasks are queued."""
         incident = Incident()
         incident.workers()
-        incident.rows = [r for r in incident.rows if r.table != "hpas"]
-        incident.hpa(0, active="ScalingDisabled", replicas=0, desired=0)
-        incident.hpa(70, active="FailedGetExternalMetric", message=message)
-        incident.event(70, "FailedGetExternalMetric", "HorizontalPodAutoscaler", "keda-hpa-worker", message)
+        incident.no_metric(70, message)
         served(incident, 4, 1, end=None)
         queued(incident, 12)
         return incident
