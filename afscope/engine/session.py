@@ -81,9 +81,15 @@ class Session:
         self._connection.execute("SET parquet_metadata_cache = true")
         self._opening = threading.RLock()
         self._unopened = set(TABLES) if lazy else set()
-        if capture is not None and sum(capture.rows(table) for table in TABLES) > _MANY_ROWS:
+        many = capture is not None and sum(capture.rows(table) for table in TABLES) > _MANY_ROWS
+        self._in_order = not growing and not many
+        if many:
             # DuckDB expects few rows from most CTEs, and would look at all pairs where an ASOF join sorts.
             self._connection.execute("SET GLOBAL asof_loop_join_threshold = 0")
+        elif self._in_order:
+            # Of rows that tie, one thread over sorted tables always names the same: a report made twice is the same.
+            # So few rows also cost less than to share them out, or to look for the best order of joins.
+            self._connection.execute("SET threads = 1; SET disabled_optimizers = 'join_order'")
         for table in TABLES.values():
             if growing and capture is not None:
                 self._open_growing(capture, table)
@@ -169,7 +175,8 @@ class Session:
 
     def materialize(self, name: str, sql: str, params: Mapping[str, Any] | None = None) -> None:
         """Stores the rows of a SELECT as table `name`."""
-        self.run(f"CREATE OR REPLACE TABLE {quoted(name)} AS {sql}", params)
+        order = f"FROM ({sql}\n) ORDER BY ALL" if self._in_order else sql
+        self.run(f"CREATE OR REPLACE TABLE {quoted(name)} AS {order}", params)
 
     def fill(self, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> None:
         """Creates table `name` with `columns` (name to SQL type) and these rows.
@@ -330,8 +337,12 @@ class Session:
             spec = ", ".join(f"{quoted(c.name)} {_SQL_TYPES[c.type]}" for c in table.columns)
             connection.execute(f"CREATE TABLE {quoted(table.name)} ({spec})")
             return
-        kind = "TABLE" if capture.rows(table.name) <= self._copy_rows else "VIEW"
-        connection.execute(f"CREATE {kind} {quoted(table.name)} AS {' UNION ALL '.join(parts)}")
+        rows = " UNION ALL ".join(parts)
+        if capture.rows(table.name) > self._copy_rows:
+            connection.execute(f"CREATE VIEW {quoted(table.name)} AS {rows}")
+        else:
+            order = " ORDER BY ALL" if self._in_order else ""
+            connection.execute(f"CREATE TABLE {quoted(table.name)} AS {rows}{order}")
 
     def _lock(self, path: Path | None) -> None:
         if path is not None:
