@@ -43,6 +43,9 @@ class Lab(Workers):
                 hooks.pop(0)[1](self)
             if self.every(self.plan.loop, 0.4) and not self.broken("scheduler") and not self.database():
                 self._schedules()
+            if not self.broken("triggerer") and not self.database():
+                self.airflow.triggerer(self.now)
+            self.airflow.own_pods(self.now)
             if (
                 self.every(self.plan.polling, 2.8)
                 and not self.broken("keda")

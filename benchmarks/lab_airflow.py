@@ -15,7 +15,11 @@ CANDIDATES = 16  # [scheduler] max_tis_per_query
 
 @dataclass(frozen=True)
 class Work:
-    """A run of `tasks` parallel tasks of a DAG; seconds are those a task runs. `fails` of them fail by themselves."""
+    """A run of `tasks` parallel tasks of a DAG; seconds are those a task runs. `fails` of them fail by themselves.
+
+    With `defers` a task first hands itself to the triggerer for so many seconds; `timeout` is its execution_timeout;
+    with an `executor` of its own it runs in a pod of its own, and never on a worker.
+    """
 
     at: float
     tasks: int
@@ -26,6 +30,9 @@ class Work:
     retries: int = 0
     fails: int = 0
     kpo: bool = False
+    defers: float = 0.0
+    timeout: float = 0.0
+    executor: str | None = None
 
 
 @dataclass
@@ -46,6 +53,8 @@ class Task:
     celery: str = ""
     beat: float | None = None
     dies_of_itself: bool = False
+    fires_at: float | None = None
+    """When the event comes for which it was deferred."""
     token: int = 0
     """Deliveries to a worker: an answer of an earlier one counts no more."""
 
@@ -66,7 +75,9 @@ class Run:
 
 @dataclass
 class Airflow:
-    """The database and its scheduler. `dags` holds max_active_tasks, max_active_runs, paused per DAG."""
+    """The database and its scheduler. `dags` holds max_active_tasks, max_active_runs, paused per DAG, and `per_task`:
+    max_active_tis_per_dag of all its tasks.
+    """
 
     major: int
     dice: random.Random
@@ -77,6 +88,7 @@ class Airflow:
     runs: list[Run] = field(default_factory=list)
     messages: list[Task] = field(default_factory=list)
     beat_at: float = 0.0
+    triggerer_beat_at: float = 0.0
     started_at: float = 0.0
     candidates: int = CANDIDATES
     retry_delay: float = 10.0
@@ -116,24 +128,25 @@ class Airflow:
         held = Counter[tuple[str, str]]()
         for task in self.tasks:
             if task.state in ("queued", "running"):
-                held["dag", self._cap_key(task)] += 1
-                held["pool", task.run.work.pool] += 1
-                held["all", ""] += 1
+                for key in self._places(task):
+                    held[key] += 1
         sent = 0
         for task in self.tasks:
             if task.state != "scheduled" or sent == self.candidates:
                 continue
             work = task.run.work
-            full = (
-                held["dag", self._cap_key(task)] >= self.dags[work.dag]["max_active_tasks"]
-                or held["pool", work.pool] >= self.pools[work.pool]
-                or held["all", ""] >= self.parallelism
+            most = (
+                self.dags[work.dag]["max_active_tasks"],
+                self.pools[work.pool],
+                self.parallelism,
+                self.dags[work.dag].get("per_task", self.parallelism),
             )
-            if full:  # the query is asked again without what is starved
+            places = self._places(task)
+            if any(held[place] >= cap for place, cap in zip(places, most, strict=True)):  # the query is asked again without what is starved
                 continue
             sent += 1
-            for key in (("dag", self._cap_key(task)), ("pool", work.pool), ("all", "")):
-                held[key] += 1
+            for place in places:
+                held[place] += 1
             self._queue(task, now, broker)
         return [task for _, task in self.unsent[known:]]
 
@@ -143,16 +156,25 @@ class Airflow:
             self.end(task, now, ok=False)
         self.unsent = [(at, task) for at, task in self.unsent if at > now]
 
+    def _places(self, task: Task) -> tuple[tuple[str, str], ...]:
+        """What a queued or running task takes a place of: DAG, pool, executor, and its own cap."""
+        work = task.run.work
+        return ("dag", self._cap_key(task)), ("pool", work.pool), ("all", ""), (f"task of {work.dag}", task.task_id)
+
     def _cap_key(self, task: Task) -> str:
         # since 3.0 max_active_tasks counts per run
         return task.run.run_id if self.major == 3 else task.run.work.dag
 
     def _queue(self, task: Task, now: float, broker: str) -> None:
         task.state, task.queued_at, task.celery = "queued", now, "" if broker else self._uuid()
-        task.attempt += self.major == 2
-        task.started_at = task.ended_at = None
-        task.host = ""
-        if broker:  # refused at once; else three tries of [celery] operation_timeout, 1 s each
+        resumes = task.fires_at is not None
+        task.attempt += self.major == 2 and not resumes
+        if not resumes:  # one that comes back keeps its first start
+            task.started_at = task.ended_at = None
+            task.host = ""
+        if task.run.work.executor:
+            task.celery = ""
+        elif broker:  # refused at once; else three tries of [celery] operation_timeout, 1 s each
             self.unsent.append((now + (0.5 if broker == "refused" else 4.0), task))
         else:
             self.messages.append(task)
@@ -174,11 +196,35 @@ class Airflow:
                 run.state = "failed" if any(task.state == "failed" for task in run.tasks) else "success"
                 run.ended_at = now
 
+    # -- the triggerer, and pods of the KubernetesExecutor
+
+    def defer(self, task: Task, now: float) -> None:
+        """The task hands itself to the triggerer, and its worker's slot back."""
+        task.state, task.fires_at = "deferred", now + task.run.work.defers
+
+    def triggerer(self, now: float) -> None:
+        """A triggerer that lives: its heartbeat, and the events that came."""
+        self.triggerer_beat_at = now if now - self.triggerer_beat_at >= 5 else self.triggerer_beat_at
+        for task in self.tasks:
+            if task.state == "deferred" and now >= (task.fires_at or now):
+                task.state, task.scheduled_at = "scheduled", now
+
+    def own_pods(self, now: float, boot: float = 6.0) -> None:
+        """Tasks of another executor: each starts in a pod of its own."""
+        for task in self.tasks:
+            if not task.run.work.executor:
+                continue
+            if task.state == "queued" and now >= (task.queued_at or now) + boot:
+                self.start(task, f"{task.run.work.dag}-{task.task_id}-{self.dice.getrandbits(24):06x}", now)
+            elif task.state == "running" and now >= (task.started_at or now) + task.seconds:
+                self.end(task, now, ok=True)
+
     # -- workers
 
     def start(self, task: Task, host: str, now: float) -> None:
         """A worker took the message and runs the task."""
-        task.state, task.started_at, task.host, task.beat = "running", now, host, now
+        task.state, task.host, task.beat = "running", host, now
+        task.started_at = task.started_at or now
         task.token += 1
 
     def end(self, task: Task, now: float, *, ok: bool) -> None:
@@ -204,7 +250,7 @@ class Airflow:
             "alembic_version": [{"version_num": "d2f4e1b3c5a7" if self.major == 3 else "5f2621c13b39"}],
             "slot_pool": [{"pool": pool, "slots": slots, "include_deferred": False} for pool, slots in self.pools.items()],
             "dag": [self._dag_row(name, dag) for name, dag in self.dags.items()],
-            "job": [*([self._job_row()] if self.beat_at else []), *self._task_jobs()],
+            "job": [*self._job_rows(), *self._task_jobs()],
             "dag_run": [self._run_row(run) for run in self.runs],
             "task_instance": [self._task_row(task) for task in self.tasks],
         }  # fmt: skip
@@ -230,12 +276,17 @@ class Airflow:
 
     def _dag_row(self, name: str, dag: dict[str, Any]) -> Line:
         alive = {"is_stale": False, "bundle_name": "dags-folder"} if self.major == 3 else {"is_active": True}
-        return {"dag_id": name, "has_task_concurrency_limits": False, "has_import_errors": False, **dag, **alive,
+        caps = {key: value for key, value in dag.items() if key != "per_task"}
+        return {"dag_id": name, "has_task_concurrency_limits": "per_task" in dag, "has_import_errors": False, **caps, **alive,
                 "next_dagrun_create_after": None, "last_parsed_time": self.when(self.started_at)}  # fmt: skip
 
-    def _job_row(self) -> Line:
-        return {"id": 41, "job_type": "SchedulerJob", "state": "running", "hostname": "scheduler-0", "end_date": None,
-                "latest_heartbeat": self.when(self.beat_at), "start_date": self.when(self.started_at)}  # fmt: skip
+    def _job_rows(self) -> list[Line]:
+        beats = (41, "Scheduler", self.beat_at), (42, "Triggerer", self.triggerer_beat_at)
+        return [
+            {"id": number, "job_type": f"{name}Job", "state": "running", "hostname": f"{name.lower()}-0", "end_date": None,
+             "latest_heartbeat": self.when(beat), "start_date": self.when(self.started_at)}
+            for number, name, beat in beats if beat
+        ]  # fmt: skip
 
     def _task_jobs(self) -> list[Line]:
         """Of 2.x each running attempt has a job of its own, whose heartbeat is the attempt's."""
@@ -265,10 +316,11 @@ class Airflow:
             "dag_id": work.dag, "task_id": task.task_id, "run_id": task.run.run_id, "map_index": -1, "state": task.state,
             "try_number": task.attempt, "max_tries": work.retries, "hostname": task.host, "pool": work.pool, "pool_slots": 1,
             "queue": work.queue, "priority_weight": 1, "operator": "KubernetesPodOperator" if work.kpo else "PythonOperator",
-            "executor": None, "queued_dttm": self.when(task.queued_at), "queued_by_job_id": 41 if task.queued_at else None,
+            "executor": work.executor, "queued_dttm": self.when(task.queued_at), "queued_by_job_id": 41 if task.queued_at else None,
             "start_date": self.when(task.started_at), "end_date": self.when(task.ended_at),
             "duration": task.ended_at - task.started_at if task.ended_at and task.started_at else None,
-            "external_executor_id": task.celery or None, "pid": 100 if task.started_at else None, "trigger_id": None,
+            "external_executor_id": task.celery or None, "pid": 100 if task.started_at else None,
+            "trigger_id": 900 if task.state == "deferred" else None,
         }  # fmt: skip
         if self.major == 3:
             row |= {"id": f"{task.run.run_id}-{task.task_id}-{task.attempt}", "scheduled_dttm": self.when(task.scheduled_at),

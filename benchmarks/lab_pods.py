@@ -1,6 +1,7 @@
 """Controllers, kubelets and Celery workers of the lab: from spec.replicas to running tasks, and back."""
 
 from benchmarks import lab_objects as obj
+from benchmarks.lab_airflow import Task
 from benchmarks.lab_recorder import NODES, Pod, Recorder
 
 
@@ -289,8 +290,26 @@ class Workers(Recorder):
                 pod.tasks.remove((task, token))
             elif pod.frozen:
                 continue
-            elif self.now >= (task.started_at or self.now) + (2 if task.dies_of_itself else task.seconds):
-                self.airflow.end(task, self.now, ok=not task.dies_of_itself)
+            elif task.run.work.defers and task.fires_at is None and self.now >= (task.started_at or self.now) + 1:
+                self.airflow.defer(task, self.now)
+                pod.tasks.remove((task, token))
+            elif self._is_over(task):
+                self.airflow.end(task, self.now, ok=not task.dies_of_itself and not self._timed_out(task, pod))
                 pod.tasks.remove((task, token))
             elif self.every(5):
                 task.beat = self.now
+
+    def _is_over(self, task: Task) -> bool:
+        runs = 2 if task.dies_of_itself else min(task.seconds, task.run.work.timeout or task.seconds)
+        resumed = task.run.work.defers and task.fires_at is not None
+        return self.now >= (max(task.started_at or 0, task.queued_at or 0) if resumed else task.started_at or self.now) + runs
+
+    def _timed_out(self, task: Task, pod: Pod) -> bool:
+        """Whether the task's own limit ended it; its log says so."""
+        work = task.run.work
+        if not work.timeout or task.seconds <= work.timeout:
+            return False
+        name = f"task.{work.dag}.{task.run.run_id}.{task.task_id}.attempt={task.attempt}.log.gz"
+        at = obj.stamp(self.now)[:-1]
+        self.log(name, f"[{at}.{int(self.now % 1 * 1000):03}+0000] {{timeout.py:68}} ERROR - Process timed out, PID: 100")
+        return True

@@ -237,6 +237,33 @@ def shared() -> dict[str, Maker]:
     }  # fmt: skip
 
 
+def beyond_workers() -> dict[str, Maker]:
+    """What keeps tasks that is no worker's business: deferral, own limits, caps of one task, another executor."""
+    deferring = Work(15, 10, 15, dag="sensors", defers=30)
+    by_task: Settings = {"dags": {"etl": {"per_task": 2}}}
+    runs = tuple(Work(15 + i, 1, 25, dag="etl") for i in range(8))
+    own = Work(15, 24, 60, dag="pods", executor="KubernetesExecutor")
+    return {
+        "deferred_calm": lambda: make(HEALTHY, deferring, end=160),
+        "deferred_calm_airflow3": lambda: make(HEALTHY, deferring, end=160, major=3),
+        "triggerer_gone": lambda: make(guilty("deferred_backlog"), replace(deferring, defers=15), faults={"triggerer": (22, 160)}, end=240),
+        "triggerer_never_there": lambda: make(guilty("deferred_backlog"), replace(deferring, defers=15), Work(15, 6, 20), faults={"triggerer": (0, 999)}, end=200, major=3),
+        "triggerer_idle_and_gone": lambda: make(HEALTHY, Work(15, 12, 20), faults={"triggerer": (30, 999)}, end=160),
+        "triggerer_gone_and_ceiling": lambda: make(guilty("deferred_backlog", "max_replicas_ceiling"), replace(deferring, defers=15), Work(40, 40, 25), faults={"triggerer": (22, 160)}, high=3, end=320),
+        "execution_timeout": lambda: make(guilty("execution_timeout"), Work(15, 6, 90, dag="slow", timeout=40), Work(15, 6, 20), end=200),
+        "execution_timeout_retried": lambda: make(guilty("execution_timeout"), Work(15, 4, 90, dag="slow", timeout=30, retries=1), end=220, major=3),
+        "timeout_not_reached": lambda: make(HEALTHY, Work(15, 6, 40, dag="slow", timeout=90), end=160),
+        "per_task_2": lambda: make(guilty("task_concurrency_limit"), *runs, **by_task, end=260),
+        "per_task_2_airflow3": lambda: make(guilty("task_concurrency_limit"), *runs, **by_task, end=260, major=3),
+        "per_task_room": lambda: make(HEALTHY, *runs[:2], **by_task, end=160),
+        "per_task_held_by_the_queued": lambda: make(guilty("image_pull_failure"), *runs, **by_task, faults={"image": (0, 999)}, error="rpc error: code = NotFound desc = not found", end=160),
+        "per_task_and_ceiling": lambda: make(guilty("max_replicas_ceiling", "task_concurrency_limit"), *runs, Work(15, 40, 25), **by_task, high=3, end=320),
+        "other_executor_uncounted": lambda: make({**HEALTHY, "acceptable": ["query_overcounts"]}, replace(own, queue="kubernetes"), Work(15, 12, 20), end=180, major=3),
+        "other_executor_counted": lambda: make({**HEALTHY, "acceptable": ["query_overcounts"]}, own, Work(15, 12, 20), end=180, major=3),
+        "other_executor_fills_parallelism": lambda: make(guilty("parallelism_limit", also=("query_overcounts",)), replace(own, queue="kubernetes"), Work(20, 16, 20), parallelism=24, end=260, major=3),
+    }  # fmt: skip
+
+
 def one_after_the_other() -> dict[str, Maker]:
     """Two causes in one capture."""
     pull = 'rpc error: code = NotFound desc = failed to resolve reference "registry.local/airflow:9": not found'
@@ -262,6 +289,7 @@ def more() -> dict[str, Maker]:
         "pods": pods,
         "beside": limits,
         "shared": shared,
+        "beyond": beyond_workers,
         "after": one_after_the_other,
     }
     return {f"{group}.{name}": maker for group, makers in groups.items() for name, maker in makers().items()}
