@@ -142,7 +142,9 @@ class Airflow:
                 self.dags[work.dag].get("per_task", self.parallelism),
             )
             places = self._places(task)
-            if any(held[place] >= cap for place, cap in zip(places, most, strict=True)):  # the query is asked again without what is starved
+            if any(
+                held[place] >= cap for place, cap in zip(places, most, strict=True)
+            ):  # the query is asked again without what is starved
                 continue
             sent += 1
             for place in places:

@@ -302,7 +302,10 @@ class Workers(Recorder):
     def _is_over(self, task: Task) -> bool:
         runs = 2 if task.dies_of_itself else min(task.seconds, task.run.work.timeout or task.seconds)
         resumed = task.run.work.defers and task.fires_at is not None
-        return self.now >= (max(task.started_at or 0, task.queued_at or 0) if resumed else task.started_at or self.now) + runs
+        return (
+            self.now
+            >= (max(task.started_at or 0, task.queued_at or 0) if resumed else task.started_at or self.now) + runs
+        )
 
     def _timed_out(self, task: Task, pod: Pod) -> bool:
         """Whether the task's own limit ended it; its log says so."""
@@ -311,5 +314,7 @@ class Workers(Recorder):
             return False
         name = f"task.{work.dag}.{task.run.run_id}.{task.task_id}.attempt={task.attempt}.log.gz"
         at = obj.stamp(self.now)[:-1]
-        self.log(name, f"[{at}.{int(self.now % 1 * 1000):03}+0000] {{timeout.py:68}} ERROR - Process timed out, PID: 100")
+        self.log(
+            name, f"[{at}.{int(self.now % 1 * 1000):03}+0000] {{timeout.py:68}} ERROR - Process timed out, PID: 100"
+        )
         return True
