@@ -294,7 +294,7 @@ class Workers(Recorder):
                 self.airflow.defer(task, self.now)
                 pod.tasks.remove((task, token))
             elif self._is_over(task):
-                self.airflow.end(task, self.now, ok=not task.dies_of_itself and not self._timed_out(task, pod))
+                self.airflow.end(task, self.now, ok=not task.dies_of_itself and not self._timed_out(task))
                 pod.tasks.remove((task, token))
             elif self.every(5):
                 task.beat = self.now
@@ -307,7 +307,7 @@ class Workers(Recorder):
             >= (max(task.started_at or 0, task.queued_at or 0) if resumed else task.started_at or self.now) + runs
         )
 
-    def _timed_out(self, task: Task, pod: Pod) -> bool:
+    def _timed_out(self, task: Task) -> bool:
         """Whether the task's own limit ended it; its log says so."""
         work = task.run.work
         if not work.timeout or task.seconds <= work.timeout:
