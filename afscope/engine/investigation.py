@@ -16,6 +16,7 @@ from afscope.engine.header import AnalyzerFile
 from afscope.engine.look import Look
 from afscope.engine.missing import missing_sources
 from afscope.engine.precondition import Contents
+from afscope.engine.reach import Reach
 from afscope.engine.rulings import Bench
 from afscope.engine.session import Result, Session
 from afscope.engine.sweep import attribute
@@ -118,7 +119,8 @@ class Investigation:
         found = tuple(f for f in every if self._reported(f.target))
         targets = self.targets()
         bounds = (self.start, self.end)
-        bench = Bench(self.session, self.catalog, self._contents, bounds, self._missing, self.lang)
+        reach = Reach(gaps, bounds, self.lang)
+        bench = Bench(self.session, self.catalog, self._contents, bounds, self._missing, reach, self.lang)
         names = [target["target"] for target in targets]
         manifest = self.capture.manifest
         return Analysis(
@@ -133,6 +135,7 @@ class Investigation:
                 names,
                 self._missing,
                 self._unlooked(),
+                reach,
                 self.lang,
             ),
             findings=found,
