@@ -41,8 +41,8 @@ class Reach:
         ends = {source: until for source in sources if (until := self.until(source)) < self._end}
         if not ends:
             return text
-        until = f"{to_datetime(min(ends.values())):%H:%M:%S}"
-        return say(self._lang, "bounded", text=text, until=until, sources=", ".join(sorted(ends)))
+        first = to_datetime(min(ends.values()))
+        return say(self._lang, "bounded", text=text, until=f"{first:%H:%M:%S}", sources=", ".join(sorted(ends)))
 
     def cut_off(self) -> str:
         """A sentence about a recorder that did not end by itself; empty if it did."""
