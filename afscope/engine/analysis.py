@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from afscope.engine.attribution import UNKNOWN, Attribution
+from afscope.engine.clocks import Clocks
 from afscope.engine.reach import Reach
 from afscope.engine.rulings import Bench, conditions
 from afscope.engine.session import Session
@@ -27,6 +28,7 @@ def verdict(
     missing: Callable[[str], bool],
     unlooked: Sequence[NotAssessed],
     reach: Reach,
+    clocks: Clocks,
     lang: str,
 ) -> Verdict:
     """The verdict over findings that are sorted by role and price; `total` is what was waited, in task-seconds."""
@@ -37,7 +39,7 @@ def verdict(
         healthy = None if reach.long_silent(_TASKS) else True
     return Verdict(
         healthy=healthy,
-        summary=summary + reach.cut_off(),
+        summary=summary + _clocks(clocks, lang) + reach.cut_off(),
         root_causes=tuple(dict.fromkeys(f.cause for f in roots)),
         components=bench.rule(found, targets),
         conditions=conditions(session, found, missing, reach, lang),
@@ -82,6 +84,13 @@ def _summary(
         others="; ".join(smaller),
     )
     return True, text + (" " + say(lang, "own_failures", n=own) if own else "")
+
+
+def _clocks(clocks: Clocks, lang: str) -> str:
+    if not clocks.differ:
+        return ""
+    cluster, airflow = (f"{offset / SECOND:+.0f}" for offset in clocks)
+    return say(lang, "clocks", cluster=cluster, airflow=airflow)
 
 
 def _guilty(roots: Sequence[Finding], total: float, lang: str) -> str:

@@ -11,6 +11,7 @@ from afscope.engine import analysis, charts, episodes, evidence_rows, waits
 from afscope.engine.attribution import UNKNOWN, Attribution
 from afscope.engine.catalog import Catalog
 from afscope.engine.claims import Claim, collect, collect_for
+from afscope.engine.clocks import measured
 from afscope.engine.facts import Facts, mentioned, parameters
 from afscope.engine.header import AnalyzerFile
 from afscope.engine.look import Look
@@ -62,7 +63,8 @@ class Investigation:
                 f"it reaches from {rfc3339(capture.started_at)} to {rfc3339(capture.ended_at)}",
             )
         self._stop = stop or Stop()
-        self.session = Session(capture, stop=self._stop)
+        self.clocks = measured(capture)
+        self.session = Session(capture, stop=self._stop, shifts=self.clocks.shifts())
         try:
             self._analyze(targets)
         except BaseException:
@@ -136,6 +138,7 @@ class Investigation:
                 self._missing,
                 self._unlooked(),
                 reach,
+                self.clocks,
                 self.lang,
             ),
             findings=found,

@@ -22,6 +22,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "not_recorded": "not assessed: {sources} not recorded",
         "bounded": "{text} (proven until {until} UTC: what came then of {sources} is not known)",
         "unproven": "not assessed: nothing proves that {sources} had no more to tell",
+        "clocks": " The clocks differ: the cluster's is {cluster} s ahead of the recorder's, Airflow's {airflow} s; "
+        "all times are told by the recorder's. Synchronize them (NTP).",
         "cut_off": " The recorder was cut off: nothing after {at} UTC is known.",
         "no_rule": "not assessed: no analyzer of this version speaks for it",
         "suspected": "no root cause, but not innocent either: {causes}",
@@ -71,6 +73,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "not_recorded": "未评估：没有记录 {sources}",
         "bounded": "{text}（仅证明到 {until} UTC：此后 {sources} 的情况未知）",
         "unproven": "未评估：无法证明 {sources} 没有更多内容",
+        "clocks": " 时钟不一致：集群比采集器快 {cluster} 秒，Airflow 快 {airflow} 秒；"
+        "所有时间已换算为采集器时钟。请同步时钟（NTP）。",
         "cut_off": " 采集器被中断：{at} UTC 之后的情况未知。",
         "no_rule": "未评估：此版本没有针对它的分析器",
         "suspected": "不是根因，但也并非无责：{causes}",
