@@ -61,21 +61,15 @@ def test_only_clocks_that_are_known_to_differ_are_set(record: Record, ahead: dic
     assert measured(record(**ahead)).differ is differ
 
 
-def seconds(value: Micros) -> float:
-    return (value - START) / SECOND
-
-
 def test_all_times_but_the_recorders_own_are_told_by_its_clock(record: Record) -> None:
     opened = Investigation(record(cluster=30, airflow=-20), Catalog.load(()))
     try:
         assert opened.clocks == Clocks(30 * SECOND - SECOND // 2, -20 * SECOND)
-        sql = "SELECT epoch_us(ts), epoch_us(seen_at), epoch_us({}) FROM {} ORDER BY seen_at LIMIT 1 OFFSET 7"
-        event, task = (
-            tuple(map(seconds, opened.session.run(sql.format(*of)).rows[0]))
-            for of in (("first_ts", "events"), ("queued_dttm", "task_instances"))
-        )
-        assert event == (7, 7, 7)
-        assert task == (7, 7, 7)  # ts is that of the poll
+        for column, table in (("first_ts", "events"), ("queued_dttm", "task_instances")):
+            row = opened.session.run(
+                f"SELECT epoch_us(ts), epoch_us(seen_at), epoch_us({column}) FROM {table} ORDER BY seen_at OFFSET 7"
+            ).rows[0]
+            assert [at - START for at in row] == [7 * SECOND] * 3, table
     finally:
         opened.close()
 
