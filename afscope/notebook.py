@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from afscope.engine.clocks import measured
 from afscope.engine.investigation import Investigation
 from afscope.engine.session import Session, quoted
 from afscope.errors import QueryError
@@ -119,7 +120,7 @@ class OpenCapture:
 
     @cached_property
     def _session(self) -> Session:
-        session = Session(self._capture)
+        session = Session(self._capture, shifts=measured(self._capture).shifts())
         self._opened.append(session)
         return session
 

@@ -68,11 +68,12 @@ class Recorder:
         try:
             why = self._keep_house(stop, begun, duration_s)
         finally:
+            stopped = pace.now()
             stop.set()
             self._join(threads)
         if self._broken is not None:
             raise self._broken
-        self._tape.end()
+        self._tape.end(stopped)
         return why
 
     def _keep_house(self, stop: threading.Event, begun: Micros, duration_s: float | None) -> str:

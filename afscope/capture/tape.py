@@ -12,20 +12,24 @@ from typing import Any
 
 import msgspec
 
+from afscope.capture.proofs import Proofs, Until
 from afscope.capture.sources import Sources
 from afscope.capture.tidings import News, Tidings
 from afscope.model.capture import ClockOffset, Source, SourceState
-from afscope.model.clock import Micros
+from afscope.model.clock import SECOND, Micros
 from afscope.model.pace import Pace
 from afscope.model.row import ADDED, Row
 from afscope.normalize.airflow import AirflowNormalizer
 from afscope.normalize.kube import TABLE_OF_KIND, KubeNormalizer
 from afscope.normalize.redact import Redactor
+from afscope.store import proven
 from afscope.store.writer import CaptureWriter
 
 _NOTES_PER_SOURCE = 20
+_PROOFS_EVERY: Micros = 5 * SECOND
 # Whoever sees objects of the Kubernetes API also fills `objects` and what their containers say of Airflow's settings.
 _OF_OBJECTS = frozenset(TABLE_OF_KIND.values())
+ALSO_OF_OBJECTS = ("objects", "airflow_config")
 
 
 class Tape:
@@ -43,6 +47,8 @@ class Tape:
         self._counted: dict[str, int] = {}
         self._notes: dict[str, int] = {}
         self._shed: dict[str, tuple[Micros, str]] = {}
+        self._proofs = Proofs()
+        self._proofs_at: Micros = 0
         self._holes: dict[str, str] = {}
         self._listeners: dict[str, list[Callable[[Row], None]]] = {}
         self.rows = 0
@@ -115,6 +121,11 @@ class Tape:
         now = self.pace.now()
         self.put((Row("samples", {"ts": now, "seen_at": now, "change": ADDED, "metric": metric, "value": value}),))
 
+    def vouch(self, tables: Iterable[str], part: str, until: Until | None) -> None:
+        """`until` tells, whenever it is asked, up to when that part of these tables is in the record; None: nobody."""
+        with self._lock:
+            self._proofs.vouch(tables, part, until)
+
     # What could not be seen
 
     def gap(self, source: str, from_ts: Micros, to_ts: Micros, reason: str) -> None:
@@ -132,7 +143,7 @@ class Tape:
                 whole = Source(SourceState.PARTIAL, self._holes[table])
             self._writer.set_source(table, whole.status, whole.reason)
             if state is SourceState.OK and table in _OF_OBJECTS:
-                for also in ("objects", "airflow_config"):
+                for also in ALSO_OF_OBJECTS:
                     if also not in self._shed:
                         self._writer.set_source(also, SourceState.OK)
 
@@ -161,10 +172,14 @@ class Tape:
             if table == "objects":
                 self._writer.forget_bodies()
 
-    def end(self) -> None:
-        """Declares what was shed, and counts what was masked; nothing comes after it."""
+    def end(self, stopped: Micros | None = None) -> None:
+        """Declares what was shed and what is not proved up to when the recording was `stopped`, counts what was masked;
+        nothing comes after it.
+        """
         with self._lock:
             now = self.pace.now()
+            for table, part, until in self._proofs.lacking(now if stopped is None else stopped):
+                self.gap(table, until, now, f"{part}: nothing was heard at the end")
             for sentence in self._tidings.due(all_of_it=True):
                 self.say(sentence)
             for table, (since, reason) in self._shed.items():
@@ -189,7 +204,17 @@ class Tape:
             for sentence in self._tidings.due():
                 self.say(sentence)
             self._count_redactions()
+            self._tell_proofs()
             self._writer.tick()
+
+    def _tell_proofs(self) -> None:
+        now = self.pace.now()
+        if 0 <= now - self._proofs_at < _PROOFS_EVERY:
+            return
+        self._proofs_at = now
+        for table, until in self._proofs.news():
+            if table not in self._shed:
+                self.sample(proven.METRIC + table, (now - until) / SECOND)
 
     def _put(self, row: Row) -> None:
         if row.table in self._shed:

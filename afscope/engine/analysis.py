@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from afscope.engine.attribution import UNKNOWN, Attribution
+from afscope.engine.clocks import Clocks
+from afscope.engine.reach import Reach
 from afscope.engine.rulings import Bench, conditions
 from afscope.engine.session import Session
 from afscope.engine.verdict import ROOT_SECONDS, ROOT_SHARE
@@ -13,6 +15,7 @@ from afscope.model.finding import Finding, Kind, NotAssessed, Role, Verdict
 # What these tables prove also shows in the task table, as waiting beyond every timer or as failed attempts. Where
 # neither is there, a cause that only they could name has done no harm: their absence does not withhold health.
 DETAIL = frozenset({"log_lines", "celery_results", "broker_queues"})
+_TASKS = ("task_instances", "dag_runs")
 
 
 def verdict(
@@ -24,17 +27,22 @@ def verdict(
     targets: Sequence[str],
     missing: Callable[[str], bool],
     unlooked: Sequence[NotAssessed],
+    reach: Reach,
+    clocks: Clocks,
     lang: str,
 ) -> Verdict:
     """The verdict over findings that are sorted by role and price; `total` is what was waited, in task-seconds."""
     roots = [f for f in found if f.role is Role.ROOT_CAUSE]
     healthy, summary = _summary(session, found, roots, attribution, total, missing, unlooked, lang)
+    if healthy:
+        summary = reach.bounded(summary, bench.needed)
+        healthy = None if reach.long_silent(_TASKS) else True
     return Verdict(
         healthy=healthy,
-        summary=summary,
+        summary=summary + _clocks(clocks, lang) + reach.cut_off(),
         root_causes=tuple(dict.fromkeys(f.cause for f in roots)),
         components=bench.rule(found, targets),
-        conditions=conditions(session, found, missing, lang),
+        conditions=conditions(session, found, missing, reach, lang),
     )
 
 
@@ -50,7 +58,7 @@ def _summary(
 ) -> tuple[bool | None, str]:
     waiters = attribution.waiters
     unknown = sum(us for w in waiters for (stage, _), us in w.seconds.items() if stage == UNKNOWN) / SECOND
-    if missing("task_instances") or missing("dag_runs"):
+    if any(map(missing, _TASKS)):
         proven = [f.title for f in found if f.kind is Kind.LOG]
         return None, say(lang, "no_tasks") + (say(lang, "from_logs", proven="; ".join(proven)) if proven else "")
     much_unknown = unknown >= ROOT_SECONDS and unknown >= ROOT_SHARE * total
@@ -76,6 +84,13 @@ def _summary(
         others="; ".join(smaller),
     )
     return True, text + (" " + say(lang, "own_failures", n=own) if own else "")
+
+
+def _clocks(clocks: Clocks, lang: str) -> str:
+    if not clocks.differ:
+        return ""
+    cluster, airflow = (f"{offset / SECOND:+.0f}" for offset in clocks)
+    return say(lang, "clocks", cluster=cluster, airflow=airflow)
 
 
 def _guilty(roots: Sequence[Finding], total: float, lang: str) -> str:

@@ -6,7 +6,7 @@ grow with the capture. Beside it stands the last analysis, which is as old as it
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,9 @@ from afscope.model.clock import Micros, from_datetime
 from afscope.model.finding import Analysis, Evidence, Gap
 from afscope.model.stop import Stop
 from afscope.model.timeline import Chart, Lane, RowPage, Span, Step
+from afscope.store import proven
 from afscope.store.follow import Follower
+from afscope.store.lock import is_being_written
 from afscope.store.manifest import sealed_seq
 from afscope.store.reader import Capture
 from afscope.store.schema import TABLES
@@ -52,6 +54,8 @@ class Growing:
         self.session = Session(self.capture, growing=True)
         self._tails: dict[str, dict[int, int]] = defaultdict(dict)
         self._seen_at: Micros = 0
+        self.proven: dict[str, Micros] = proven.stamps(self.capture.table("samples"))
+        """Up to when each table is known to be whole, as of the last poll."""
         self._lock = threading.Lock()
         self._quick: dict[str, tuple[Lane, ...]] = {}
         self._make_views(catalog or Catalog.load())
@@ -97,6 +101,9 @@ class Growing:
         return {name: sum(by_seq.values()) for name, by_seq in self._tails.items() if by_seq}
 
     def _see(self, new: "Mapping[int, Mapping[str, pa.Table]]") -> None:
+        for tables in new.values():
+            if "samples" in tables:
+                self.proven |= proven.stamps(tables["samples"])
         ends = [bounds(rows, "seen_at")[1] for tables in new.values() for rows in tables.values() if rows.num_rows]
         self._seen_at = max([self._seen_at, *ends])
 
@@ -140,9 +147,23 @@ class Growing:
         return lanes
 
     def gaps(self) -> tuple[Gap, ...]:
-        """The holes of the recording so far."""
+        """The holes of the recording so far: declared ones, and sources that have been silent for too long.
+
+        Of a recorder that is gone all that it had not proved.
+        """
         rows = self.session.run("SELECT source, from_ts, to_ts, reason FROM gaps ORDER BY from_ts, source").rows
-        return tuple(Gap(s, from_datetime(a), from_datetime(b), r or "") for s, a, b, r in rows if a and b)
+        told = (Gap(s, from_datetime(a), from_datetime(b), r or "") for s, a, b, r in rows if a and b)
+        return (*told, *self._unproven())
+
+    def _unproven(self) -> Iterator[Gap]:
+        """A watch that is proved each minute is no hole in between: the screen would be hatched all the time."""
+        manifest, ended = self.capture.manifest, self.capture.ended_at
+        if not manifest.closed:
+            at_work = is_being_written(self.capture.path)
+            reason, least = (proven.GROWING, proven.SILENT) if at_work else (proven.CUT_OFF, 0)
+            yield from proven.tails(
+                manifest.sources, lambda table: self.proven.get(table, ended), ended, reason=reason, least=least
+            )
 
     def case(self, analyzed: Apart | None = None) -> "LiveCase":
         """The rows of now with an analysis, or without one yet."""
@@ -235,6 +256,10 @@ class LiveLook(Look):
     @capture.setter
     def capture(self, capture: Capture) -> None:
         """What the growing capture says counts."""
+
+    def proven(self) -> Mapping[str, Micros]:
+        """As of the last poll."""
+        return {} if self.capture.manifest.closed else self._growing.proven
 
     def damage(self) -> tuple[str, ...]:
         """Of what is sealed, and of what was followed."""

@@ -11,11 +11,13 @@ from afscope.engine import analysis, charts, episodes, evidence_rows, waits
 from afscope.engine.attribution import UNKNOWN, Attribution
 from afscope.engine.catalog import Catalog
 from afscope.engine.claims import Claim, collect, collect_for
+from afscope.engine.clocks import measured
 from afscope.engine.facts import Facts, mentioned, parameters
 from afscope.engine.header import AnalyzerFile
 from afscope.engine.look import Look
 from afscope.engine.missing import missing_sources
 from afscope.engine.precondition import Contents
+from afscope.engine.reach import Reach
 from afscope.engine.rulings import Bench
 from afscope.engine.session import Result, Session
 from afscope.engine.sweep import attribute
@@ -61,7 +63,8 @@ class Investigation:
                 f"it reaches from {rfc3339(capture.started_at)} to {rfc3339(capture.ended_at)}",
             )
         self._stop = stop or Stop()
-        self.session = Session(capture, stop=self._stop)
+        self.clocks = measured(capture)
+        self.session = Session(capture, stop=self._stop, shifts=self.clocks.shifts())
         try:
             self._analyze(targets)
         except BaseException:
@@ -118,7 +121,8 @@ class Investigation:
         found = tuple(f for f in every if self._reported(f.target))
         targets = self.targets()
         bounds = (self.start, self.end)
-        bench = Bench(self.session, self.catalog, self._contents, bounds, self._missing, self.lang)
+        reach = Reach(gaps, bounds, self.lang)
+        bench = Bench(self.session, self.catalog, self._contents, bounds, self._missing, reach, self.lang)
         names = [target["target"] for target in targets]
         manifest = self.capture.manifest
         return Analysis(
@@ -133,6 +137,8 @@ class Investigation:
                 names,
                 self._missing,
                 self._unlooked(),
+                reach,
+                self.clocks,
                 self.lang,
             ),
             findings=found,

@@ -18,6 +18,7 @@ from afscope.model.clock import Micros, from_datetime
 from afscope.model.finding import STAGES
 from afscope.model.stop import Stop
 from afscope.model.timeline import Chart, Lane, Span, StageWait, Step
+from afscope.store.proven import METRIC
 from afscope.store.reader import Capture
 from afscope.store.schema import TABLES
 
@@ -86,6 +87,7 @@ class Look(Browser):
     def sources(self) -> list[SourceLine]:
         """Every table of the capture."""
         self._session.open_all()  # and so finds what is damaged
+        proven = self.proven()
         sizes: dict[str, int] = {}
         for segment in self.capture.manifest.segments:
             sizes[segment.table] = sizes.get(segment.table, 0) + segment.bytes
@@ -93,9 +95,20 @@ class Look(Browser):
         for name in TABLES:
             source = self.capture.source(name)
             out.append(
-                SourceLine(name, source.status.value, self.capture.rows(name), sizes.get(name, 0), source.reason)
+                SourceLine(
+                    name,
+                    source.status.value,
+                    self.capture.rows(name),
+                    sizes.get(name, 0),
+                    source.reason,
+                    proven.get(name),
+                )
             )
         return out
+
+    def proven(self) -> Mapping[str, Micros]:
+        """Up to when tables are known to be whole, in a capture that nobody closed."""
+        return self.capture.proven
 
     def damage(self) -> tuple[str, ...]:
         """What was damaged and left out: segments that are gone or changed, torn ends of WALs."""
@@ -107,7 +120,8 @@ class Look(Browser):
 
     def costs(self, start: Micros, end: Micros, stop: Stop | None = None) -> Chart:
         """The recorder's own cost as lanes: the samples that it took of itself."""
-        rows = self._session.run("SELECT metric, ts, value FROM samples ORDER BY ts", None, stop).rows
+        sql = "SELECT metric, ts, value FROM samples WHERE NOT starts_with(metric, $proofs) ORDER BY ts"
+        rows = self._session.run(sql, {"proofs": METRIC}, stop).rows
         lanes: dict[str, list[Step]] = {}
         for metric, ts, value in rows:
             lanes.setdefault(metric, []).append(Step(from_datetime(ts), value))

@@ -7,12 +7,13 @@ from afscope.engine.catalog import Catalog
 from afscope.engine.claims import evidence
 from afscope.engine.facts import parameters
 from afscope.engine.precondition import Contents
+from afscope.engine.reach import Reach
 from afscope.engine.session import Session
 from afscope.engine.verdict import fill, texts
 from afscope.engine.words import say
 from afscope.errors import AnalyzerError, QueryError
 from afscope.model.clock import Micros
-from afscope.model.finding import COMPONENTS, ComponentRuling, Condition, Finding, Role, Ruling
+from afscope.model.finding import COMPONENTS, ComponentRuling, Condition, Evidence, Finding, Role, Ruling
 
 # Groups that accuse or clear.
 _RULING = ("bottleneck", "alibi")
@@ -39,11 +40,18 @@ class Bench:
         contents: Contents,
         bounds: tuple[Micros, Micros],
         missing: Callable[[str], bool],
+        reach: Reach,
         lang: str,
     ) -> None:
         self._session, self._catalog, self._bounds, self._lang = session, catalog, bounds, lang
-        self._contents, self._missing = contents, missing
+        self._contents, self._missing, self._reach = contents, missing, reach
         self._glanced = False
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """The recorded tables that causes are looked for in."""
+        needs = {need for file in self._catalog.group("bottleneck") for need in file.header.needs}
+        return frozenset(need for need in needs if not self._missing(need))
 
     def rule(self, found: Sequence[Finding], targets: Sequence[str]) -> tuple[ComponentRuling, ...]:
         """One ruling per component and, where a target has its own, per target; in the order of the chain."""
@@ -111,8 +119,16 @@ class Bench:
                 because = fill(words.because, row["params"] or {}, words.variants)
                 if proof:  # no acquittal without a row that a person can check
                     key = (file.header.component, row["target"] or "")
-                    out[key] = ComponentRuling(*key, Ruling.NOT_GUILTY, because, proof)
+                    out[key] = self._cleared(key, because, proof, file.header.needs)
         return out
+
+    def _cleared(
+        self, key: tuple[str, str], because: str, proof: tuple[Evidence, ...], needs: Sequence[str]
+    ) -> ComponentRuling:
+        """An acquittal as far as its sources reach; none where they prove nothing."""
+        if self._reach.nothing(needs):
+            return ComponentRuling(*key, Ruling.NOT_ASSESSED, say(self._lang, "unproven", sources=", ".join(needs)))
+        return ComponentRuling(*key, Ruling.NOT_GUILTY, self._reach.bounded(because, needs), proof)
 
 
 CONDITIONS = ("scheduler_fills_table", "metric_path_answers", "query_matches_tasks")
@@ -139,19 +155,18 @@ _TOLD = (Role.ROOT_CAUSE, Role.CONTRIBUTING)
 
 
 def conditions(
-    session: Session, found: Sequence[Finding], missing: Callable[[str], bool], lang: str
+    session: Session, found: Sequence[Finding], missing: Callable[[str], bool], reach: Reach, lang: str
 ) -> tuple[Condition, ...]:
     """The three conditions: work reaches the table, the metric path answers, the query matches the tasks."""
     told = [f for f in found if f.role in _TOLD]
-    return (
-        Condition(CONDITIONS[0], *_fills(session, told, missing, lang)),
-        Condition(CONDITIONS[1], *_answers(session, told, missing, lang)),
-        Condition(CONDITIONS[2], *_matches(session, told, missing, lang)),
-    )
-
-
-def _lacking(missing: Callable[[str], bool], *needs: str) -> str:
-    return ", ".join(need for need in needs if missing(need))
+    out = []
+    for name, (needs, judge) in zip(CONDITIONS, _CONDITIONS, strict=True):
+        if lacking := ", ".join(need for need in needs if missing(need)):
+            out.append(Condition(name, None, say(lang, "not_recorded", sources=lacking)))
+        else:
+            ok, because = judge(session, told, lang)
+            out.append(Condition(name, ok, reach.bounded(because, needs) if ok else because))
+    return tuple(out)
 
 
 def _causes(found: Sequence[Finding]) -> str:
@@ -162,11 +177,7 @@ def _one(session: Session, sql: str) -> tuple[Any, ...]:
     return session.run(sql).rows[0]
 
 
-def _fills(
-    session: Session, told: Sequence[Finding], missing: Callable[[str], bool], lang: str
-) -> tuple[bool | None, str]:
-    if lacking := _lacking(missing, "task_instances", "dag_runs"):
-        return None, say(lang, "not_recorded", sources=lacking)
+def _fills(session: Session, told: Sequence[Finding], lang: str) -> tuple[bool | None, str]:
     if bad := [f for f in told if f.stage in ("run", "schedule", "limits")]:
         return False, say(lang, "c1_bad", causes=_causes(bad))
     n, median = _one(
@@ -177,11 +188,7 @@ def _fills(
     return (True, say(lang, "c1_ok", n=n, median=round(median, 1))) if n else (None, say(lang, "c1_none"))
 
 
-def _answers(
-    session: Session, told: Sequence[Finding], missing: Callable[[str], bool], lang: str
-) -> tuple[bool | None, str]:
-    if lacking := _lacking(missing, "hpas", "scaledobjects"):
-        return None, say(lang, "not_recorded", sources=lacking)
+def _answers(session: Session, told: Sequence[Finding], lang: str) -> tuple[bool | None, str]:
     bad = [f for f in told if f.component in _PATH or f.cause in _PATH_CAUSES]
     if bad:
         return False, say(lang, "c2_bad", causes=_causes(bad))
@@ -192,11 +199,7 @@ def _answers(
     return (True, say(lang, "c2_ok", n=answers)) if answers else (None, say(lang, "c2_none"))
 
 
-def _matches(
-    session: Session, told: Sequence[Finding], missing: Callable[[str], bool], lang: str
-) -> tuple[bool | None, str]:
-    if lacking := _lacking(missing, "task_instances", "scaledobjects"):
-        return None, say(lang, "not_recorded", sources=lacking)
+def _matches(session: Session, told: Sequence[Finding], lang: str) -> tuple[bool | None, str]:
     if bad := [f for f in told if f.cause in _QUERY]:
         return False, say(lang, "c3_bad", causes=_causes(bad))
     for (reason,) in session.run("SELECT reason FROM trigger_queries WHERE NOT translated").rows:
@@ -207,3 +210,11 @@ def _matches(
     return (
         (False, say(lang, "c3_missed", n=missed)) if missed else (True, say(lang, "c3_ok" if n > 1 else "c3_one", n=n))
     )
+
+
+_CONDITIONS = (
+    (("task_instances", "dag_runs"), _fills),
+    (("hpas", "scaledobjects"), _answers),
+    (("task_instances", "scaledobjects"), _matches),
+)
+"""What each condition is judged by, and how."""

@@ -62,13 +62,15 @@ class Session:
         *,
         growing: bool = False,
         lazy: bool = False,
+        shifts: Mapping[str, Micros] | None = None,
     ) -> None:
         """Tables of up to `copy_rows` rows are copied into memory: later queries are then free of parquet footers.
         With `lazy` a table is opened when it is first mentioned, or by `open_all`.
 
         `stop` calls off every question that has none of its own. With `growing` rows come later by `grow`, also those
-        of WALs, and nothing is copied.
+        of WALs, and nothing is copied. `shifts` sets back by table the times that are not the recorder's own.
         """
+        self._shifts = dict(shifts or {})
         self._copy_rows, self._capture, self._stop = -1 if growing else copy_rows, capture, stop
         self._here = threading.local()
         self._growing, self._polls = growing, 0
@@ -250,7 +252,7 @@ class Session:
         """
         spec = TABLES[table]
         capture = self._capture
-        if capture is None or capture.rows(table) <= self._copy_rows:
+        if capture is None or capture.rows(table) <= self._copy_rows or self._shifts.get(table):
             return ""
         self._open([table])
         near = {capture.path / s.path for s in capture.manifest.segments if s.first < end and s.last >= start}
@@ -323,14 +325,13 @@ class Session:
 
     def _open_table(self, capture: Capture | None, table: Table, connection: "duckdb.DuckDBPyConnection") -> None:
         parts = []
+        columns = _projection(table, self._shifts.get(table.name, 0))
         if capture is not None and (segments := [str(path) for path in capture.segments(table.name)]):
             listing = ", ".join(literal(path) for path in segments)
-            parts.append(f"SELECT {_projection(table)} FROM read_parquet([{listing}], union_by_name = true)")
+            parts.append(f"SELECT {columns} FROM read_parquet([{listing}], union_by_name = true)")
         if capture is not None and capture.tail_rows(table.name):
             connection.register("wal_tail", capture.wal_table(table.name))
-            connection.execute(
-                f"CREATE TABLE {quoted('wal_' + table.name)} AS SELECT {_projection(table)} FROM wal_tail"
-            )
+            connection.execute(f"CREATE TABLE {quoted('wal_' + table.name)} AS SELECT {columns} FROM wal_tail")
             connection.unregister("wal_tail")
             parts.append(f"FROM {quoted('wal_' + table.name)}")
         if capture is None or not parts:
@@ -369,14 +370,21 @@ def _columns(table: Table) -> str:
     return ", ".join(quoted(c.name) for c in table.columns)
 
 
-def _projection(table: Table) -> str:
+def _projection(table: Table, shift: Micros = 0) -> str:
     return ", ".join(
         # Arithmetic: AT TIME ZONE asks ICU for each value, ten times as slow.
-        f"make_timestamp(epoch_us({quoted(c.name)})) AS {quoted(c.name)}"
+        f"make_timestamp(epoch_us({quoted(c.name)}){_set_back(c.name, shift)}) AS {quoted(c.name)}"
         if c.type is Type.TIME
         else f"CAST({quoted(c.name)} AS {_SQL_TYPES[c.type]}) AS {quoted(c.name)}"
         for c in table.columns
     )
+
+
+def _set_back(column: str, shift: Micros) -> str:
+    """`seen_at` is the recorder's own time, and so is the `ts` of what has no other."""
+    if not shift or column == "seen_at":
+        return ""
+    return f" - CASE WHEN ts = seen_at THEN 0 ELSE {int(shift)} END" if column == "ts" else f" - {int(shift)}"
 
 
 def quoted(name: str) -> str:

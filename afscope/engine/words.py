@@ -20,6 +20,11 @@ _WORDS: dict[str, dict[str, str]] = {
         "no_tasks": "Not assessed: the task table was not recorded, so nobody can say what waited.",
         "from_logs": " Log lines and events alone say: {proven}.",
         "not_recorded": "not assessed: {sources} not recorded",
+        "bounded": "{text} (proven until {until} UTC: what came then of {sources} is not known)",
+        "unproven": "not assessed: nothing proves that {sources} had no more to tell",
+        "clocks": " The clocks differ: the cluster's is {cluster} s ahead of the recorder's, Airflow's {airflow} s; "
+        "all times are told by the recorder's. Synchronize them (NTP).",
+        "cut_off": " The recorder was cut off: nothing after {at} UTC is known.",
         "no_rule": "not assessed: no analyzer of this version speaks for it",
         "suspected": "no root cause, but not innocent either: {causes}",
         "no_proof": "not assessed: the recorded rows neither prove nor exclude it",
@@ -66,6 +71,11 @@ _WORDS: dict[str, dict[str, str]] = {
         "no_tasks": "未评估：没有记录任务表，无法判断什么在等待。",
         "from_logs": " 仅凭日志与事件可知：{proven}。",
         "not_recorded": "未评估：没有记录 {sources}",
+        "bounded": "{text}（仅证明到 {until} UTC：此后 {sources} 的情况未知）",
+        "unproven": "未评估：无法证明 {sources} 没有更多内容",
+        "clocks": " 时钟不一致：集群比采集器快 {cluster} 秒，Airflow 快 {airflow} 秒；"
+        "所有时间已换算为采集器时钟。请同步时钟（NTP）。",
+        "cut_off": " 采集器被中断：{at} UTC 之后的情况未知。",
         "no_rule": "未评估：此版本没有针对它的分析器",
         "suspected": "不是根因，但也并非无责：{causes}",
         "no_proof": "未评估：记录的数据既不能证明也不能排除",

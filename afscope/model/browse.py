@@ -133,13 +133,17 @@ class Limit(NamedTuple):
 
 
 class SourceLine(NamedTuple):
-    """One table of the capture: its state, its rows, and the first and the last of them."""
+    """One table of the capture: its state and its rows.
+
+    `proven` is up to when it is known to be whole, while the capture grows or where it was cut off; else None.
+    """
 
     name: str
     status: str
     rows: int
     bytes: int
     reason: str
+    proven: Micros | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -50,7 +50,7 @@ def is_being_written(root: Path) -> bool:
     """Whether a live writer holds the lock. Never creates a file, works on read-only captures."""
     try:
         descriptor = os.open(root / layout.LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

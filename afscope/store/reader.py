@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from afscope.model.capture import Manifest, Segment, Source, SourceState
 from afscope.model.clock import Micros
 from afscope.model.finding import Gap
-from afscope.store import snapshot, wal, zipcache
+from afscope.store import proven, snapshot, wal, zipcache
 from afscope.store.checksum import LOST_ROWS, damage
 from afscope.store.lock import is_being_written
 from afscope.store.schema import TABLES
@@ -27,10 +27,13 @@ def folder_of(path: Path, cache: Path | None = None) -> Path:
 class Capture:
     """What a capture held at the moment of opening. Tables are named as in `schema.TABLES`, KeyError for others."""
 
-    def __init__(self, path: Path, view: snapshot.Snapshot) -> None:
-        """Use `open`."""
+    def __init__(self, path: Path, view: snapshot.Snapshot, *, at_work: bool | None = None) -> None:
+        """Use `open`. `at_work`: whether its writer still is; None where `view` has not all rows, so that nobody can
+        tell what of them is proved.
+        """
         self.path = path
         self.view = view
+        self._at_work = at_work
         self.manifest: Manifest = view.manifest
         self.warnings: list[str] = []
         """What could not be read and was left out; grows as tables are read."""
@@ -46,8 +49,9 @@ class Capture:
         """
         root = folder_of(Path(path), cache)
         tails = snapshot.Tails(root)
+        at_work = is_being_written(root)  # first: who closes the capture meanwhile has not been cut off
         try:
-            return cls(root, snapshot.take(root, tails))
+            return cls(root, snapshot.take(root, tails), at_work=at_work)
         finally:
             tails.close()
 
@@ -63,8 +67,23 @@ class Capture:
         if not self.manifest.closed:
             from afscope.store.segment import bounds
 
-            ends += [bounds(table, "seen_at")[1] for table in self._wal_tables.values() if table.num_rows]
+            ends += [bounds(table, "seen_at")[1] for table in self._written.values() if table.num_rows]
         return max(ends)
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether its writer is gone and did not close it."""
+        return not self.manifest.closed and self._at_work is False
+
+    @cached_property
+    def proven(self) -> dict[str, Micros]:
+        """Up to when each table is known to be whole, as its recorder said last.
+
+        Empty where that was not said, and of a capture that was closed: there `gaps` tell what is not whole.
+        """
+        if self.manifest.closed or self._at_work is None:
+            return {}
+        return proven.stamps(self._put_together("samples", self._written))
 
     def adopt(self, before: "Capture", unsealed: dict[str, int]) -> None:
         """Takes over what is known of the same capture: checked segments, and how many rows of it are in no segment."""
@@ -100,20 +119,17 @@ class Capture:
         Sorted by `ts` (objects by `seen_at`), equal times in the order of appending. Read once, then kept.
         """
         if name not in self._tables:
-            from afscope.store import arrow
-
-            parts = [part for part in map(self._read(name), self.segments(name)) if part is not None]
-            self._tables[name] = arrow.in_order(name, arrow.concat(name, [*parts, self.wal_table(name)]))
+            self._tables[name] = self._put_together(name, self._wal_tables)
         return self._tables[name]
 
     def rows(self, table: str) -> int:
         """How many rows a table has, damaged segments included; reads no segment."""
         sealed = sum(segment.rows for segment in self.manifest.segments if segment.table == TABLES[table].name)
-        return sealed + self._wal_rows.get(table, 0)
+        return sealed + self.tail_rows(table)
 
     def tail_rows(self, table: str) -> int:
         """How many rows of a table are not sealed yet."""
-        return self._wal_rows.get(TABLES[table].name, 0)
+        return self._wal_rows.get(TABLES[table].name, 0) + (len(self.unproven) if table == "gaps" else 0)
 
     def has(self, table: str) -> bool:
         """Whether a table has rows. For whether it was recorded at all, ask `source`."""
@@ -127,7 +143,10 @@ class Capture:
         return Source(SourceState.OK) if self.has(table) else Source(SourceState.NOT_RECORDED)
 
     def gaps(self) -> tuple[Gap, ...]:
-        """The holes of the recording, by the time at which they were noticed; source "*" concerns all tables."""
+        """The holes of the recording, by the time at which they were noticed; source "*" concerns all tables.
+
+        Of a capture that nobody closed also what is not proved: of each table from its last proof to the end.
+        """
         if not self.has("gaps"):
             return ()
         wanted = ("source", "from_ts", "to_ts", "reason")
@@ -179,6 +198,41 @@ class Capture:
 
     @cached_property
     def _wal_tables(self) -> "dict[str, pa.Table]":
+        """What is in no segment: rows that were written, and gaps that nobody could write."""
+        if not self.unproven:
+            return self._written
+        from afscope.store import arrow
+
+        parts = [self._written["gaps"]] if "gaps" in self._written else []
+        gaps = arrow.from_rows("gaps", *proven.rows(self.unproven, self.ended_at))
+        return {**self._written, "gaps": arrow.concat("gaps", [*parts, gaps])}
+
+    @cached_property
+    def _written(self) -> "dict[str, pa.Table]":
         from afscope.store.segment import frames_by_table
 
         return frames_by_table(self._frames)
+
+    @cached_property
+    def unproven(self) -> tuple[Gap, ...]:
+        """Of a capture that nobody closed: from the last proof of each table to the end."""
+        if self.manifest.closed or self._at_work is None:
+            return ()
+        reason, least = (proven.GROWING, proven.FRESH) if self._at_work else (proven.CUT_OFF, 0)
+        return tuple(proven.tails(self.manifest.sources, self._known_until, self.ended_at, reason=reason, least=least))
+
+    def _known_until(self, table: str) -> Micros:
+        """The last proof of a table; where a recorder told none, its last row, and what it began with."""
+        from afscope.store.segment import bounds
+
+        if table in self.proven:
+            return self.proven[table]
+        rows = self._put_together(table, self._written)
+        return bounds(rows, "seen_at")[1] if rows.num_rows else self.started_at
+
+    def _put_together(self, name: str, unsealed: "dict[str, pa.Table]") -> "pa.Table":
+        from afscope.store import arrow
+
+        parts = [part for part in map(self._read(name), self.segments(name)) if part is not None]
+        parts += [unsealed[name]] if name in unsealed else []
+        return arrow.in_order(name, arrow.concat(name, parts))

@@ -1,7 +1,8 @@
 """Closing a capture whose writer did not, and repairing what can be repaired.
 
 Nothing is destroyed: files that do not count any more are moved to `lost+found/`. A second run changes nothing.
-What was cut becomes a row in `gaps`, so that a hole never looks like calm.
+What was cut becomes a row in `gaps`, and so does the time behind the last proof of each source: a hole never looks like
+calm.
 """
 
 import uuid
@@ -14,15 +15,16 @@ import afscope
 from afscope.errors import DamagedCapture
 from afscope.model.capture import FORMAT_VERSION, Manifest, Segment, Source, SourceState
 from afscope.model.clock import SECOND, Micros
-from afscope.store import layout, segment, snapshot, wal
+from afscope.model.finding import Gap
+from afscope.store import layout, proven, segment, snapshot, wal
 from afscope.store.checksum import LOST_ROWS, damage
 from afscope.store.lock import WriterLock
 from afscope.store.manifest import read_manifest, sealed_seq, write_manifest
+from afscope.store.reader import Capture
 from afscope.store.schema import TABLES
 
 # A recorder that was killed a moment ago may leave a child that seals, which ends as soon as it notices.
 _PATIENCE_S = 2.0
-_GAP_COLUMNS = ("ts", "seen_at", "change", "source", "from_ts", "to_ts", "reason")
 
 
 @dataclass(slots=True)
@@ -56,7 +58,7 @@ class _Repair:
         self._result = Recovery(root)
         self._retired: list[str] = []
         self._new: list[Segment] = []
-        self._gaps: list[tuple[str, Micros, Micros, str]] = []
+        self._gaps: list[Gap] = []
         self._wals = layout.wal_files(root)
         self._rebuilt = False
         self._manifest = self._load()
@@ -100,7 +102,7 @@ class _Repair:
                 kept.append(entry)
                 continue
             self._say(f"{entry.path} was dropped: {problem}")
-            self._gaps.append((entry.table, entry.first, entry.last, f"{entry.rows} {LOST_ROWS}"))
+            self._gaps.append(Gap(entry.table, entry.first, entry.last, f"{entry.rows} {LOST_ROWS}"))
             if (self._root / entry.path).exists():
                 self._retired.append(entry.path)
         self._manifest.segments = kept
@@ -163,7 +165,7 @@ class _Repair:
         self._say(f"{name} was cut by {tail.cut} bytes: {tail.reason}")
         last = max((_seen(frame) for frame in frames), default=self._last_seen())
         # How much was lost is unknown; a writer holds rows back for about a second.
-        self._gaps.append(("*", last, last + SECOND, f"{tail.cut} bytes were cut from a torn WAL: {tail.reason}"))
+        self._gaps.append(Gap("*", last, last + SECOND, f"{tail.cut} bytes were cut from a torn WAL: {tail.reason}"))
 
     def _add(self, segments: list[Segment]) -> None:
         self._new += segments
@@ -179,14 +181,20 @@ class _Repair:
             if not bounds:
                 raise DamagedCapture(f"{self._root}: nothing readable is left", "restore it from a copy")
             self._manifest.started_at = min(first for first, _ in bounds)
+        if not self._manifest.closed:
+            self._gaps += self._unproven()
         if not self._gaps:
             return
-        at = max(self._last_seen(), max(to for _, _, to, _ in self._gaps))
-        rows = [(at, at, "ADDED", *gap) for gap in self._gaps]
+        at = max(self._last_seen(), max(gap.to_ts for gap in self._gaps))
         seq = max([sealed_seq(self._manifest), self._sealed, *self._wals]) + 1
-        frame = wal.Frame("gaps", list(_GAP_COLUMNS), rows)
+        frame = wal.Frame("gaps", *proven.rows(self._gaps, at))
         self._add(segment.write_segments(self._root, self._manifest.id, seq, [frame]))
-        self._say(f"{len(rows)} gaps were noted")
+        self._say(f"{len(self._gaps)} gaps were noted")
+
+    def _unproven(self) -> tuple[Gap, ...]:
+        """What the writer would have proved or declared, had it ended as it should."""
+        self._manifest.ended_at = max(self._manifest.ended_at, self._last_seen())
+        return Capture(self._root, snapshot.Snapshot(self._manifest, {}), at_work=False).unproven
 
     def _close(self) -> None:
         manifest = self._manifest

@@ -136,6 +136,7 @@ SCREENS: dict[str, tuple[str, str]] = {
     "left_out": ("unread", "未读取"),
     "left_out_parts": ("{n} part(s) of the sources could not be imported", "{n} 处来源无法导入"),
     "gap": ("gap", "缺口"),
+    "proven": ("proven until {at}, {age} ago", "已证明到 {at}（{age} 前）"),
     "wanted": ("wanted", "所需"),
     "would_settle": ("would settle {what}. {how}", "可判定 {what}。{how}"),
     "lint": ("settings worth a look (lint)", "值得检查的设置（lint）"),

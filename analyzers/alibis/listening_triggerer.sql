@@ -22,7 +22,7 @@ bounds AS (SELECT min(from_at) AS from_at, max(to_at) AS to_at, count(*) FILTER 
 polled AS (SELECT count(*) AS n, count(*) FILTER (WHERE outcome <> 'ok') AS bad, max(ts) AS ts FROM polls),
 idle AS (
     SELECT 'idle' AS proof, 0 AS gap, p.n, 0 AS woken, 'polls' AS source, p.ts, 'metadata DB' AS key, p.n || ' polls answered, none shows a deferred task' AS text
-    FROM polled p CROSS JOIN bounds b WHERE b.n = 0 AND p.n > 0 AND p.bad = 0 AND NOT EXISTS (FROM gaps g WHERE g.source = 'task_instances')
+    FROM polled p CROSS JOIN bounds b WHERE b.n = 0 AND p.n > 0 AND p.bad = 0 AND NOT EXISTS (FROM gaps g WHERE g.source = 'task_instances' AND g.from_ts < $end::TIMESTAMP - INTERVAL 10 SECOND)
         AND NOT EXISTS (FROM task_instances WHERE state = 'deferred' AND change <> 'DELETED')
 ),
 beats AS (

@@ -36,7 +36,7 @@ WITH judged AS (
             WHEN len(regexp_extract_all(q.query, '/')) = 1 THEN try_cast(regexp_extract(q.query, '/\s*\(?\s*([0-9]+(?:\.[0-9]+)?)', 1) AS DOUBLE) END AS divisor
     FROM targets t JOIN trigger_queries q ON q.target = t.target
     WHERE q.translated AND NOT EXISTS (FROM scaledobjects o WHERE o.uid = t.scaledobject_uid AND json_array_length(o.triggers) > 1)
-        AND NOT EXISTS (FROM gaps g WHERE g.source = 'task_instances')
+        AND NOT EXISTS (FROM gaps g WHERE g.source = 'task_instances' AND g.from_ts < $end::TIMESTAMP - INTERVAL 10 SECOND)
 ),
 -- what the query would have counted: an attempt while queued or running, each if it counts that state
 counted_spans AS (

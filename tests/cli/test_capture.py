@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from afscope.cli.agent_process import AgentProcess
-from afscope.errors import CannotConnect
-from afscope.model.clock import Micros
+from afscope.errors import CannotConnect, CaptureError
+from afscope.model.clock import SECOND, Micros
 from afscope.model.pace import ScaledPace
 from afscope.replay.airflow.history import AirflowHistory
 from afscope.replay.airflow.server import AirflowReplay
@@ -22,7 +22,9 @@ from afscope.replay.kube.faults import Fault
 from afscope.replay.kube.history import History
 from afscope.replay.kube.kubeconfig import kubeconfig
 from afscope.replay.kube.server import KubeReplay
+from afscope.store.merge import merge
 from afscope.store.reader import Capture
+from afscope.store.recover import recover
 
 POOL = Path(__file__).parents[1] / "data" / "recordings" / "pool"
 SPEED = 20.0
@@ -85,6 +87,13 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def proven(path: Path) -> dict[str, Micros]:
+    try:
+        return Capture.open(path).proven
+    except CaptureError:
+        return {}
+
+
 def rows(path: Path, table: str) -> int:
     try:
         return Capture.open(path).rows(table)
@@ -127,6 +136,45 @@ def test_a_kill_loses_at_most_a_flush(lab: Lab) -> None:
     capture = Capture.open(lab.out)
     assert not capture.manifest.closed
     assert capture.rows("pods") > 0
+
+
+def test_a_kill_leaves_a_gap_behind_the_last_proof_of_each_source(lab: Lab) -> None:
+    """Watches that were half open for a while when the recorder died look like calm ones, but for their proof."""
+    process = lab.start(*lab.everything)
+    until(lambda: {"pods", "hpas", "task_instances", "log_lines"} <= proven(lab.out).keys())
+    lab.kube.faults.arm(Fault(fault="half_open", verb="watch"))
+    lab.kube.expire(watches=True)
+    dead_at = lab.pace.now()
+    until(lambda: proven(lab.out)["task_instances"] > dead_at + 60 * SECOND)
+    process.kill()
+    process.communicate()
+    capture = Capture.open(lab.out)
+    assert capture.cut_off
+    assert capture.rows("gaps") == len(capture.gaps())
+    gaps = {gap.source: gap for gap in capture.gaps() if gap.to_ts == capture.ended_at}
+    assert gaps.keys() >= {"pods", "hpas", "task_instances", "log_lines", "objects"}
+    assert gaps["hpas"].from_ts < dead_at + 20 * SECOND
+    assert gaps["task_instances"].from_ts > dead_at + 60 * SECOND
+    assert recover(lab.out).done
+    recovered = Capture.open(lab.out)
+    assert recovered.manifest.closed
+    assert sorted(recovered.gaps(), key=str) == sorted(capture.gaps(), key=str)
+    assert recover(lab.out).done == []
+
+
+def test_a_recorder_that_goes_on_after_a_killed_one_leaves_the_time_between_them_a_gap(lab: Lab) -> None:
+    process = lab.start(*lab.everything)
+    until(lambda: {"hpas", "task_instances"} <= proven(lab.out).keys())
+    process.kill()
+    process.communicate()
+    first = lab.out
+    lab.out = lab.folder / "next.afscope"
+    assert lab.run(*lab.everything, "--duration", "30s").returncode == 0
+    second = Capture.open(lab.out)
+    merge([Capture.open(first), second], lab.folder / "both.afscope")
+    for table in ("hpas", "task_instances"):
+        between = [gap for gap in Capture.open(lab.folder / "both.afscope").gaps() if gap.source == table]
+        assert any(g.from_ts <= Capture.open(first).proven[table] and g.to_ts >= second.started_at for g in between)
 
 
 def test_a_second_recorder_on_the_folder_is_refused(lab: Lab) -> None:

@@ -13,11 +13,14 @@ from afscope.engine.investigation import Investigation
 from afscope.engine.session import KEPT_POLLS
 from afscope.errors import AfscopeError, QueryError
 from afscope.model.browse import Ask
+from afscope.model.capture import SourceState
 from afscope.model.clock import SECOND, Micros, parse_time
+from afscope.model.finding import Gap
 from afscope.model.row import Row
 from afscope.model.stop import Stop
 from afscope.model.timeline import Lane, Step
 from afscope.store.options import WriterOptions
+from afscope.store.proven import CUT_OFF, GROWING, METRIC
 from afscope.store.writer import CaptureWriter
 
 START = parse_time("2026-11-22T20:00:00Z")
@@ -202,3 +205,30 @@ def test_an_analysis_that_was_called_off_ends(writer: CaptureWriter) -> None:
         Investigation.open(writer.path, stop=stop)
     with pytest.raises(AfscopeError, match="called off"):
         Apart(writer.path, "en", (), stop)
+
+
+def test_sources_that_are_silent_for_long_are_holes_and_all_that_is_not_proved_when_the_recorder_dies(
+    writer: CaptureWriter,
+) -> None:
+    def told(table: str, until: float, at: float) -> Row:
+        now = START + round(at * SECOND)
+        values = {"ts": now, "seen_at": now, "change": "ADDED", "metric": METRIC + table, "value": at - until}
+        return Row("samples", values)
+
+    for table in ("pods", "hpas"):
+        writer.set_source(table, SourceState.OK)
+    writer.append(told("pods", 0, 1))
+    writer.seal()
+    growing = Growing(writer.path)
+    writer.append(told("hpas", 160, 200))
+    writer.flush()
+    growing.poll()
+    assert growing.proven == {"pods": START, "hpas": START + 160 * SECOND}
+    assert growing.gaps() == (Gap("pods", START, START + 200 * SECOND, GROWING),)
+    shown = {line.name: line.proven for line in growing.case().look.sources()}
+    assert (shown["pods"], shown["hpas"], shown["events"]) == (START, START + 160 * SECOND, None)
+    writer.abandon()
+    assert {(gap.source, gap.from_ts, gap.reason) for gap in growing.gaps()} == {
+        ("pods", START, CUT_OFF), ("hpas", START + 160 * SECOND, CUT_OFF)
+    }  # fmt: skip
+    growing.close()

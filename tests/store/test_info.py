@@ -3,7 +3,9 @@
 import json
 
 from afscope.model.capture import SourceState
+from afscope.model.row import Row
 from afscope.store.info import info
+from afscope.store.proven import METRIC
 from afscope.store.schema import TABLES
 
 from .conftest import SECOND, START, Make, event
@@ -17,6 +19,14 @@ def test_info_tells_state_sources_sizes_and_holes(make: Make) -> None:
     writer.count_redaction("env", 2)
     writer.seal()
     writer.append(event(2))
+    told = {
+        "ts": START + SECOND,
+        "seen_at": START + SECOND,
+        "change": "ADDED",
+        "metric": METRIC + "events",
+        "value": 0.5,
+    }
+    writer.append(Row("samples", told))
     writer.flush()
     document = json.loads(json.dumps(info(writer.path)))
     assert (document["id"], document["cluster"], document["format_version"]) == ("abc", "prod", 1)
@@ -25,7 +35,8 @@ def test_info_tells_state_sources_sizes_and_holes(make: Make) -> None:
     assert document["sources"].keys() == TABLES.keys()
     assert document["sources"]["nodes"] == {"status": "absent", "reason": "no such kind"}
     assert document["sources"]["hpas"] == {"status": "not_recorded"}
-    assert document["tables"].keys() == {"events", "gaps"}
+    assert document["tables"].keys() == {"events", "gaps", "samples"}
+    assert document["proven"] == {"events": "2026-11-18T11:10:00.500000Z"}
     size = (writer.path / "segments/events/00000001.parquet").stat().st_size
     assert document["tables"]["events"] == {"rows": 3, "bytes": size, "segments": 1}
     assert document["gaps"] == [

@@ -8,11 +8,13 @@ import msgspec
 import pytest
 
 from afscope.errors import NotACapture
+from afscope.model.browse import SourceLine
 from afscope.model.clock import SECOND
 from afscope.tui.app import AfscopeApp
 from afscope.tui.case import CaseScreen
 from afscope.tui.live import Live
 from afscope.tui.source import News
+from afscope.tui.times import clock
 from tests.tui.case import Case
 from tests.tui.conftest import Driver
 
@@ -150,6 +152,21 @@ async def test_old_cases_are_closed() -> None:
         assert not first.closed
         await again(driver, feed, 2)
         assert first.closed
+
+
+async def test_the_sources_tell_how_fresh_they_are() -> None:
+    case = Growing()
+    heard = case.analysis.capture.ended_at - 48 * SECOND
+    lines = [SourceLine("pods", "ok", 3, 0, "", heard), SourceLine("nodes", "forbidden", 0, 0, "no right", heard)]
+    case.look.sources = lambda: lines  # type: ignore[method-assign]
+    feed = Feed([case])
+    async with watching(feed) as driver:
+        await driver.press("C")
+        await driver.settle()
+        pods = next(line for line in driver.frame().splitlines() if "pods" in line)
+        assert f"proven until {clock(heard)}" in pods
+        assert "48s ago" in pods
+        assert "proven" not in next(line for line in driver.frame().splitlines() if "no right" in line)
 
 
 async def test_space_holds_the_screen_still() -> None:

@@ -26,6 +26,8 @@ Source = Callable[[], Login]
 """Where the DB is and who we are there; asked again when the DB refuses the login. May raise CannotConnect."""
 HOLED = ("task_instances", "dag_runs", "dags", "pools", "jobs")
 """What only polls can show. The audit log and Celery's results are read by id, and caught up with."""
+POLLED = (*TABLES.values(), "task_counts")
+"""What good polls fill."""
 _SAMPLE_EVERY_S = 10.0
 _FOR_PEOPLE = "the Airflow DB"
 
@@ -58,6 +60,7 @@ class AirflowCollector:
     def run(self, stop: threading.Event) -> None:
         """Polls until `stop` is set; a DB that hangs then is left alone within a second."""
         self._stop = stop
+        self._tape.vouch(POLLED, self.name, self._proven)
         try:
             while not stop.is_set():
                 self.poll_once()
@@ -91,6 +94,11 @@ class AirflowCollector:
         else:
             self._failed(error, cost_s, now)
         return error is None
+
+    def _proven(self) -> Micros | None:
+        """The last good poll, or the beginning of a hole that is still open."""
+        ends = [self._good_at, *(hole.since for hole in (self._slow, self._crowded))]
+        return min((at for at in ends if at is not None), default=None) if self._good_at is not None else None
 
     # Reading
 
@@ -184,6 +192,8 @@ class AirflowCollector:
     def close(self) -> None:
         """Ends what is open: holes are declared, the connection let go. Polling again opens what it needs."""
         now = self._tape.pace.now()
+        if self._failing.is_open:
+            self._tape.vouch(HOLED, self.name, None)
         for hole in (self._failing, self._slow, self._crowded):
             hole.close(now)
         if self._session is not None:

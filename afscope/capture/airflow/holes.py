@@ -23,6 +23,11 @@ class Hole:
         """Whether there is a hole now."""
         return self._since is not None
 
+    @property
+    def since(self) -> Micros | None:
+        """From when on it is not declared yet; None while there is none."""
+        return self._since
+
     def open(self, since: Micros, reason: str) -> None:
         """Begins a hole, or tells the latest reason of the one that is open."""
         self._since = since if self._since is None else self._since

@@ -46,6 +46,7 @@ class BrokerCollector:
 
     def run(self, stop: threading.Event) -> None:
         """Polls until `stop` is set."""
+        self._tape.vouch(self.tables, _PART, lambda: self._good_at)
         backoff = Backoff(first=1.0)
         try:
             while not stop.is_set():
@@ -122,6 +123,7 @@ class BrokerCollector:
         """Declares what is still missing and ends the connection; `run` does that by itself."""
         if self._failing and self._good_at is not None:
             self._tape.gap(_TABLE, self._good_at, self._tape.pace.now(), self._failing)
+            self._tape.vouch(self.tables, _PART, None)
         self._disconnect()
 
     def _disconnect(self) -> None:

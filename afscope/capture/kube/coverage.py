@@ -37,6 +37,11 @@ class Coverage:
         return self._doubted is not None
 
     @property
+    def proven(self) -> Micros | None:
+        """Up to when everything is in the record; None where nothing was to be had, which is no hole."""
+        return self._whole_to if self._recorded and not self._absent else None
+
+    @property
     def overdue_since(self) -> Micros | None:
         """Since when what comes now may have happened; None where it comes as it happens."""
         if self._doubted is None or not (self._silent or self._tape.pace.now() - self._doubted > _PROMPT):

@@ -19,7 +19,7 @@ from afscope.capture.kube.coverage import Coverage
 from afscope.capture.kube.errors import ApiError, Silent
 from afscope.capture.kube.kinds import Place, Watched, places
 from afscope.capture.kube.reflector import BOOKMARK, Malformed, Reflector, decode_page, is_gone
-from afscope.capture.tape import Tape, table_of
+from afscope.capture.tape import ALSO_OF_OBJECTS, Tape, table_of
 from afscope.errors import CannotConnect
 from afscope.model.clock import SECOND, Micros
 
@@ -82,11 +82,21 @@ class KubeCollector:
 
     def run(self, stop: threading.Event) -> None:
         """Lists and watches until `stop` is set."""
+        vouched = (*self.tables, *ALSO_OF_OBJECTS)
+        self._tape.vouch(vouched, self.name, self._proven)
         while not stop.is_set():
             wait = self._once(stop)
             if wait and stop.wait(wait):
                 break
         self._end()
+        self._tape.vouch(vouched, self.name, None)  # what it could not prove it has declared
+
+    def _proven(self) -> Micros | None:
+        """Up to when all is in the record: to when we began to wait, if that is a while ago. Any thread may ask."""
+        until, asked = self._coverage.proven, self._asked
+        if until is None or self._coverage.doubtful or self._tape.pace.now() - asked < _QUIET:
+            return until
+        return max(until, asked)
 
     def _end(self) -> None:
         """One last look, so that what came last is there, or known to be missing."""

@@ -27,6 +27,10 @@ _DATA, _ERROR = 0, 1
 _FORM = re.compile(
     r"svc/(?P<name>[a-z0-9-]+)(?:\.(?P<namespace>[a-z0-9-]+))?:(?P<port>\d+)=(?P<host>[^\s:]+|\[[0-9a-f:]+\]):(?P<there>\d+)"
 )
+_NO_SPDY = (
+    "this replay does not speak SPDY, and kubectl port-forward nothing else: connect to the address that was given to "
+    f"`afscope serve --forward`, or forward by afscope's --db-via (a websocket with the protocol {PROTOCOL})"
+)
 _CONNECT_S = 10.0
 _STALLED_S = 30.0
 _PIECE = 64 * 1024
@@ -87,7 +91,7 @@ class Forwards:
                 return None
         protocols = [part.strip() for part in request.headers.get("sec-websocket-protocol", "").split(",")]
         if request.headers.get("upgrade", "").lower() != "websocket" or PROTOCOL not in protocols:
-            raise bad_request(f"only a websocket with the protocol {PROTOCOL} is forwarded here")
+            raise bad_request(_NO_SPDY)
         ports = request.query.get("ports", "")
         if not ports.isdigit():
             raise bad_request(f"ports must be one number, not {ports!r}")

@@ -84,7 +84,7 @@ class CaptureScreen(Body):
         self._about.update(Text("\n").join(about))
         lines = [self._damaged(text) for text in damage]
         lines += [
-            Line(0, (s.name, s.status, f"{s.rows:,}", f"{s.bytes:,}" if s.bytes else "", s.reason), s.name)
+            Line(0, (s.name, s.status, f"{s.rows:,}", f"{s.bytes:,}" if s.bytes else "", self._why_so(s)), s.name)
             for s in sources
         ]
         lines += [self._gap(gap) for gap in gaps]
@@ -93,6 +93,14 @@ class CaptureScreen(Body):
             Line(0, (palette.LEFT_OUT, self.word("left_out"), "", "", text), "") for text in left_out[:MOST_LEFT_OUT]
         ]
         self._grid.show(Fixed(COLUMNS, lines, only=self.only), self._grid.row)
+
+    def _why_so(self, source: SourceLine) -> str:
+        """How fresh the source is while it is recorded, and what is wrong with it."""
+        if source.proven is None or source.status not in ("ok", "partial"):
+            return source.reason
+        age = duration(self.desk.case.analysis.capture.ended_at - source.proven, whole=True)
+        fresh = self.word("proven", at=self.time(source.proven), age=age)
+        return f"{fresh}; {source.reason}" if source.reason else fresh
 
     def _damaged(self, text: str) -> Line:
         """What was damaged, and how: it comes first, for it bounds what can be said."""

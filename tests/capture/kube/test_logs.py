@@ -13,8 +13,9 @@ from afscope.capture.kube.connection import Cluster
 from afscope.capture.kube.errors import ApiError, Unreachable
 from afscope.capture.kube.logs import LogCollector, followed
 from afscope.capture.kube.tail import Container, Tail
+from afscope.model.clock import SECOND
 from afscope.model.row import Row
-from tests.capture.conftest import Deck
+from tests.capture.conftest import START, Deck
 
 STAMP = "2027-01-15T08:00:{:02d}.{:09d}Z "
 SCHEDULER = Container("air", "scheduler-0", "u1", "scheduler", "scheduler")
@@ -29,8 +30,11 @@ def line(second: int, n: int, text: str = "") -> bytes:
 class Stream:
     """Chunks as a test puts them; an exception is raised, None is the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, *chunks: bytes | Exception | None) -> None:
         self.chunks: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()
+        self.stopped = False
+        for chunk in chunks:
+            self.chunks.put(chunk)
 
     def __iter__(self) -> Iterator[bytes]:
         while (chunk := self.chunks.get(timeout=60)) is not None:
@@ -39,14 +43,20 @@ class Stream:
             yield chunk
 
     def stop(self) -> None:
+        self.stopped = True
         self.chunks.put(None)
 
 
 class Kubelet:
-    """Stands where `Cluster` stands: each follow takes the next of `answers`, then there is silence."""
+    """Stands where `Cluster` stands: each follow takes the next of `answers`, then there is silence.
+
+    Who asks for what there is gets `said`, the last question `said_last`; each is whole unless it ends in an exception.
+    """
 
     def __init__(self, *answers: list[Any] | Exception, previous: bytes = b"") -> None:
         self.answers, self.previous = list(answers), previous
+        self.said: list[Any] = []
+        self.said_last: list[Any] = []
         self.queries: list[Mapping[str, Any]] = []
         self.open: list[Stream] = []
 
@@ -55,16 +65,16 @@ class Kubelet:
         return self.previous
 
     @contextmanager
-    def stream(self, _path: str, query: Mapping[str, Any], *, idle_s: float) -> Iterator[Stream]:
+    def stream(self, _path: str, query: Mapping[str, Any], *, idle_s: float, last: bool) -> Iterator[Stream]:
+        if "follow" not in query:
+            yield Stream(*(self.said_last if last else self.said), None)
+            return
         self.queries.append(query)
         answer = self.answers.pop(0) if self.answers else []
         if isinstance(answer, Exception):
             raise answer
-        stream = Stream()
-        for chunk in answer:
-            stream.chunks.put(chunk)
-        self.open.append(stream)
-        yield stream
+        self.open.append(Stream(*answer))
+        yield self.open[-1]
 
 
 Start = Callable[..., Tail]
@@ -212,3 +222,62 @@ def pod(**more: Any) -> dict[str, Any]:
 def test_which_pods_are_followed(more: dict[str, Any], component: str | None) -> None:
     found = followed(pod(**more))
     assert (found.component if found else None) == component
+
+
+def gaps(deck: Deck) -> list[tuple[float, float, str]]:
+    """Seconds from the beginning to where each gap begins and ends, and why."""
+    return [
+        (row["from_ts"].timestamp() - START / SECOND, row["to_ts"].timestamp() - START / SECOND, row["reason"])
+        for row in deck.rows("gaps")
+    ]
+
+
+def stopped(deck: Deck, kubelet: Kubelet, seconds: float) -> None:
+    """A recording with one tail that is stopped after so many seconds of the capture's clock."""
+    stop = threading.Event()
+    tail = Tail(cast("Cluster", kubelet), deck.tape, SCHEDULER, raw=False)
+    thread = threading.Thread(target=tail.run, args=(stop,), daemon=True)
+    thread.start()
+    until = time.monotonic() + 60
+    while not (kubelet.open and kubelet.open[-1].chunks.empty()) and time.monotonic() < until:
+        time.sleep(0.02)
+    deck.pace.step(seconds)
+    stop.set()
+    tail.end()
+    thread.join(30)
+    assert not thread.is_alive()
+    deck.tape.end()
+
+
+def test_a_log_that_was_half_open_gives_the_rest_at_the_end(deck: Deck) -> None:
+    kubelet = Kubelet([line(1, 1)])
+    kubelet.said_last = [line(1, 1) + line(2, 2)]
+    stopped(deck, kubelet, 40)
+    assert texts(deck, 2) == ["1", "2"]
+    assert gaps(deck) == []
+
+
+def test_a_log_that_does_not_answer_at_the_end_is_a_gap(deck: Deck) -> None:
+    """From the last line that is known to be followed by another one, or from the last whole answer."""
+    kubelet = Kubelet([line(1, 1)])
+    kubelet.said_last = [line(2, 2), Unreachable("Read timed out.")]
+    stopped(deck, kubelet, 40)
+    assert texts(deck, 2) == ["1", "2"]
+    ((since, until, why),) = gaps(deck)
+    assert (since, until) == (0, 40)
+    assert why == "log of air/scheduler-0: Read timed out."
+
+
+def test_a_pod_that_went_while_its_log_was_silent_is_a_gap_and_one_that_ended_is_none(deck: Deck, start: Start) -> None:
+    start(Kubelet([line(1, 1), None], ApiError(404, "NotFound", "gone")))  # ended, then its pod went
+    lost = start(silent := Kubelet([line(1, 1)]))
+    until = time.monotonic() + 60
+    while not (silent.open and silent.open[0].chunks.empty()) and time.monotonic() < until:
+        time.sleep(0.02)
+    texts(deck, 1)
+    deck.pace.step(40)
+    lost.end()
+    while not deck.rows("gaps") and time.monotonic() < until:
+        time.sleep(0.02)
+    time.sleep(1.5)  # the other one asks again after a second
+    assert [(since, upto) for since, upto, _ in gaps(deck)] == [(0, 40)]

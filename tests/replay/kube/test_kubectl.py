@@ -196,6 +196,13 @@ def test_what_is_refused_reads_like_a_refusal(kubectl: Kubectl) -> None:
     assert "field label not supported" in kubectl("get", "pods", "--field-selector", "spec.colour=red", code=1)
 
 
+def test_port_forward_says_why_it_is_refused(kubectl: Kubectl) -> None:
+    pod = kubectl("get", "pods", "-n", "airflow", "-o", "name").split()[0]
+    said = kubectl("port-forward", "-n", "airflow", pod, ":5432", code=1)
+    assert "does not speak SPDY" in said
+    assert "--db-via" in said
+
+
 def test_without_tls_and_token_it_works_too(serve: Serve, tmp_path: Path) -> None:
     kubectl = Kubectl(serve(RECORDINGS / "pool"), tmp_path)
     kubectl.replay.pace.step(60)
