@@ -40,7 +40,7 @@ class Moved(NamedTuple):
     """Where all in open states are (ctid); None if not known."""
     states: tuple[str, ...] | None = None
     """The open states that somebody joined or left; None if not known."""
-    keys: tuple[Token, ...] | None = None
+    keys: frozenset[Token] | None = None
     """Who is in which open state, as the first marks; None if not known."""
     nobody_idle: bool = False
     """Nobody is in state none, of no run."""
@@ -127,36 +127,44 @@ class Glance:
         return Moved(opened, there, count, tokens, places_of(places) if leaving else None, nobody_idle=nobody_idle)
 
     def _at_keys(self, reader: Reader) -> Moved:
+        """As long as somebody moves: by the keys themselves, which need not be asked for again once sums differ."""
         before = self._seen
-        if before is not None and any(self._stirred) and before.size <= _MOST_KEYS:
-            moved = self._at_every_key(reader, before)
-            if moved is not None:
-                return moved
+        if before is None or before.size > _MOST_KEYS:
+            return self._at_sums(reader, before)
+        if any(self._stirred):
+            return self._at_every_key(reader, before) or self._at_sums(reader, before)
+        sums = self._at_sums(reader, before)
+        if not before.by_key:
+            return sums
+        # Keys after sums: what moves in between shows in the keys now, and once more when the sums differ.
+        look = self._looked
+        moved = self._at_every_key(reader, before) or sums
+        self._looked = look
+        return moved
+
+    def _at_sums(self, reader: Reader, before: _Look | None) -> Moved:
         rows = reader.rows(self._statements.digest(with_none=self._with_none))
         sums = {state: (int(count), int(total)) for state, count, total in rows}
         idle = sums.pop(None, (0, 0)) if self._with_none else None
         self._looked = _Look(sums, idle, size=sum(count for count, _ in (*sums.values(), idle or (0, 0))))
-        if before is None:
+        if before is None or before.by_key:
             return Moved(True, True)
-        nobody_idle = idle is not None and idle[0] == 0
-        if before.by_key:
-            return Moved(True, not nobody_idle, nobody_idle=nobody_idle)
         states = tuple(each for each in self._statements.open_states if sums.get(each) != before.opened.get(each))
         none = bool(states) if idle is None else idle != before.none
-        return Moved(bool(states), none, states=states, nobody_idle=nobody_idle)
+        return Moved(bool(states), none, states=states, nobody_idle=idle is not None and idle[0] == 0)
 
     def _at_every_key(self, reader: Reader, before: _Look) -> Moved | None:
-        """As long as somebody moves: then the keys need not be asked for after their sums. None if there are many."""
+        """None if there are too many."""
         asked = self._statements.briefly(self._statements.open_states, 2 * _MOST_KEYS, with_none=self._with_none)
         rows = [tuple(row) for row in reader.rows(asked)]
         if len(rows) == 2 * _MOST_KEYS:
             return None
-        keys = tuple(row for row in rows if row[-1] is not None)
-        idle = frozenset(row for row in rows if row[-1] is None)
-        self._looked = _Look(frozenset(keys), idle, size=len(rows), by_key=True)
-        none = idle != before.none if before.by_key else bool(idle)
-        opened = not before.by_key or self._looked.opened != before.opened
-        return Moved(opened, none if self._with_none else opened, keys=keys, nobody_idle=self._with_none and not idle)
+        keys = frozenset(row for row in rows if row[-1] is not None)
+        idle = frozenset(row for row in rows if row[-1] is None) if self._with_none else None
+        self._looked = _Look(keys, idle, size=len(rows), by_key=True)
+        opened = not before.by_key or keys != before.opened
+        none = opened if idle is None else idle != before.none if before.by_key else bool(idle)
+        return Moved(opened, none, keys=keys, nobody_idle=idle is not None and not idle)
 
 
 def places_of(packed: bytes | None) -> frozenset[str]:
