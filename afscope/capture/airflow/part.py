@@ -170,8 +170,8 @@ class Part:
         same = {token: key for token, key in same.items() if key not in changed}
         return Sight(rows, frozenset(same.values()), now | same)
 
-    def _by_key(self, reader: Reader, keys: Collection[TaskKey]) -> list[Row]:
-        return [row for some in chunks(keys) for row in reader.rows(self._statements.tasks(some))]
+    def _by_key(self, reader: Reader, keys: Collection[tuple[Any, ...]]) -> list[Row]:
+        return [row for some in chunks(sorted(keys)) for row in reader.rows(self._statements.tasks(some))]
 
     def _named(self, reader: Reader, states: Collection[str]) -> list[Token]:
         """As marks; of those whose state is as it was, the marks that were seen the last time."""
@@ -187,13 +187,17 @@ class Part:
         return [before.get(key, key) for key in keys]
 
     def _changed(self, reader: Reader, tokens: list[Token]) -> Sight:
-        """Those of `tokens` that are new, and those that are not among them any more if one statement reads both."""
+        """Those of `tokens` that are new; of open ones also those that left, as far as one statement reads both.
+
+        Who left those in state none of live runs may still be in state none, of a run that ended.
+        """
         there = frozenset(tokens)
         same = {token: self._tokens[token] for token in tokens if token in self._tokens}
         new = [token for token in tokens if token not in self._tokens]
         if len(new) > max(_FEW, len(tokens) // 3):
             return self._all(reader)
-        rows = self._fetch(reader, new, [key for token, key in self._tokens.items() if token not in there])
+        left = [] if self._idle else [key for token, key in self._tokens.items() if token not in there]
+        rows = self._fetch(reader, new, left)
         now = self._recognized(rows)
         return Sight(rows, frozenset(same.values()).difference(now.values()), now | same)
 
@@ -229,8 +233,8 @@ class Part:
     def _fetch(self, reader: Reader, tokens: Sequence[Token], left: Collection[TaskKey] = ()) -> list[Row]:
         """Those with these tokens; where they are read by key, those that left as well."""
         if not self._statements.row_versions and not self._statements.with_ids:
-            keys = [tuple(token[at] for at in self._key_in_marks) for token in tokens]
-            return self._by_key(reader, dict.fromkeys([*keys, *left]))
+            named = [tuple(token[at] for at in self._key_in_marks) for token in tokens]
+            return self._by_key(reader, {key[: len(self._key_in_marks)] for key in (*named, *left)})
         by_id = partial(self._statements.by_id, "task_instance")
         statement = self._statements.tasks_at if self._statements.row_versions else by_id
         return [row for some in chunks(token[0] for token in tokens) for row in reader.rows(statement(some))]

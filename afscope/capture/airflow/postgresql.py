@@ -12,9 +12,8 @@ import sqlalchemy as sa
 from afscope.capture.airflow.login import Login
 from afscope.capture.airflow.manners import Manners
 from afscope.capture.airflow.options import PollOptions
+from afscope.capture.airflow.trouble import LoginRefused, told
 
-# What PgBouncer says to `options`: "unsupported startup parameter: options", since 1.20 "… in options: …".
-_REFUSED = "startup parameter"
 _IN_FORCE = """
     SELECT pg_backend_pid(), extract(epoch FROM current_setting('statement_timeout')::interval) * 1000,
         extract(epoch FROM current_setting('lock_timeout')::interval) * 1000,
@@ -38,28 +37,30 @@ class PostgreSQL(Manners):
 
     def connect(self) -> sa.Connection:
         """Straight if that is possible; who was found behind a pooler once stays there."""
-        if not self._pooled:
-            straight = self._straight()
-            if straight is not None:
-                return straight
-        self._pooled = True
+        straight = None if self._pooled else self._straight()
+        if straight is not None:
+            return straight
         before = (
             f"SET LOCAL transaction_read_only = on; SET LOCAL statement_timeout = {self._statement};"
             f" SET LOCAL lock_timeout = {self._lock}; "
         )
-        return self._engine(self.login.url, cursor_factory=_in_one_message(before), prepare_threshold=None).connect()
+        engine = self._engine(self.login.url, cursor_factory=_in_one_message(before), prepare_threshold=None)
+        connection = engine.connect()
+        self._pooled = True
+        return connection
 
     def _straight(self) -> sa.Connection | None:
         """None behind a pooler. Raises what SQLAlchemy raises."""
         ours = (
             f"-c default_transaction_read_only=on -c statement_timeout={self._statement} -c lock_timeout={self._lock}"
         )
-        theirs = self.login.url.query.get("options", "")
+        theirs = self.login.url.normalized_query.get("options", ())
         url = self.login.url.difference_update_query(["options"])
         try:
-            connection = self._engine(url, options=f"{theirs} {ours}".strip(), prepare_threshold=1).connect()
+            connection = self._engine(url, options=" ".join((*theirs, ours)), prepare_threshold=1).connect()
         except sa.exc.DBAPIError as error:
-            if _REFUSED in str(error.orig):
+            # PgBouncer says "unsupported startup parameter: options"; others may have other words for it.
+            if "FATAL" in str(error.orig) and not isinstance(told(error, (), ""), LoginRefused):
                 return None
             raise
         driver: Any = connection.connection.dbapi_connection
