@@ -33,7 +33,7 @@ class Sight:
     """What one look at a part showed."""
 
     rows: list[Row] = field(default_factory=list)
-    """Rows that are new or may have changed."""
+    """Rows that are new or may have changed; maybe also of who left."""
     same: frozenset[TaskKey] = frozenset()
     """Those that are there as they were."""
     tokens: dict[Token, TaskKey] = field(default_factory=dict)

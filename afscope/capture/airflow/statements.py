@@ -319,19 +319,20 @@ class Statements:
     def _among(
         self, columns: Sequence[sa.ColumnElement[Any]], keys: Collection[tuple[Any, ...]]
     ) -> sa.ColumnElement[bool]:
-        """As rows of an IN; PostgreSQL gets an array per column, which also takes it a quarter of the time to plan."""
+        """As rows of an IN; PostgreSQL gets an array per column, for the same reason."""
         if self._backend != "postgresql":
             return sa.tuple_(*columns).in_(list(keys))
         parts = [list(part) for part in zip(*keys, strict=True)] or [[] for _ in columns]
         arrays = [
             _unplanned(f"{_KINDS.get(str(c.key), 'text')}[]", part) for c, part in zip(columns, parts, strict=True)
         ]
-        wanted = sa.func.unnest(*arrays).table_valued(*(str(c.key) for c in columns), name="wanted").render_derived()
+        wanted = sa.func.unnest(*arrays).table_valued(*(str(c.key) for c in columns)).render_derived(name="wanted")
         return sa.tuple_(*columns).in_(sa.select(*wanted.c))
 
 
 _TRACE = 2000
-_KINDS = {"map_index": "int", "try_number": "int"}
+_KINDS = {"map_index": "int"}
+"""PostgreSQL's types of key columns that are no text."""
 
 
 def _column(name: str) -> sa.ColumnClause[Any]:
