@@ -6,8 +6,10 @@
 Makes a database of its own on each server, fills it with Airflow 2.10's tables (log, jobs and results among them),
 measures and drops it; other databases are not touched. Servers: --server, or AFSCOPE_TEST_POSTGRESQL and AFSCOPE_TEST_MARIADB, or those on this machine.
 
-KEDA runs its query every pollingInterval (5 s in the chart), afscope polls every 2 s. KEDA is charged its bare query, a
-poll its transaction with the timeouts as well. What counts is the CPU time that the server's process or thread took,
+KEDA runs its query every pollingInterval (5 s in the chart), afscope polls every 2 s. KEDA is charged its bare query, and
+a poll all that it sends. Beside it stands what KEDA's query costs PostgreSQL once it is prepared: pgx, which KEDA's
+scaler uses today, prepares by itself, lib/pq of older ones did not. With --pooled PostgreSQL is asked as behind a pooler,
+where nothing is prepared and each statement carries its timeouts. What counts is the CPU time that the server's process or thread took,
 where the server runs on this Linux machine: it depends least on what else the machine does. A poll's milliseconds are
 what passed at the client less round trips and own work. The goal is a poll at 1x KEDA's. Polls are measured when
 nothing moved since the last and when some tasks did; the mean holds what is due only every third time.
@@ -37,8 +39,9 @@ from afscope.capture.airflow.found import Found
 from afscope.capture.airflow.login import parse
 from afscope.capture.airflow.options import PollOptions
 from afscope.capture.airflow.poll import Poll
+from afscope.capture.airflow.postgresql import PostgreSQL
 from afscope.capture.airflow.schema import read_schema
-from afscope.capture.airflow.session import Reader, Session
+from afscope.capture.airflow.session import Session
 from afscope.capture.tape import Tape
 from afscope.model.clock import SECOND
 from afscope.model.pace import ScaledPace
@@ -71,10 +74,12 @@ class Cost(NamedTuple):
         return self.mean_cpu_ms / self.every_s
 
 
-def server_cpu(reader: Reader) -> Callable[[], float]:
-    """CPU milliseconds of the server's process or thread for this connection, so far; NaN where it is not of here."""
-    ask = "SELECT pg_backend_pid()" if reader.backend == "postgresql" else _MARIADB_THREAD
-    path = Path(f"/proc/{reader.one(sa.text(ask))}/schedstat")
+def server_cpu(backend: str, ask: Callable[[str], Any]) -> Callable[[], float]:
+    """CPU milliseconds of the server's process or thread for a connection, so far; NaN where it is not of here.
+
+    `ask` yields the one value of a statement on that connection.
+    """
+    path = Path(f"/proc/{ask('SELECT pg_backend_pid()' if backend == 'postgresql' else _MARIADB_THREAD)}/schedstat")
 
     def spent() -> float:
         try:
@@ -93,6 +98,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=2_000_000, help="rows of task_instance")
     parser.add_argument("--open", type=int, default=1_000, help="of them queued or running")
     parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--pooled", action="store_true", help="as behind PgBouncer")
     parser.add_argument("--server", action="append", help="URL of a server where databases may be made")
     args = parser.parse_args()
     for server in args.server or SERVERS:
@@ -101,7 +107,7 @@ def main() -> int:
             began = time.monotonic()
             fill(url, args.rows, args.open)
             print(f"filled in {time.monotonic() - began:.0f} s")
-            show(url, measure(url, args.rounds))
+            show(url, measure(url, args.rounds, pooled=args.pooled))
     return 0
 
 
@@ -139,37 +145,55 @@ class Turns:
         )
 
 
-def measure(url: sa.URL, rounds: int) -> list[Cost]:
+class Keda:
+    """KEDA's query on a connection of its own: no transaction, no timeouts."""
+
+    def __init__(self, url: sa.URL, *, prepared: bool = False) -> None:
+        args = {"prepare_threshold": 0 if prepared else None} if url.get_backend_name() == "postgresql" else {}
+        engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=args)
+        self.name = PREPARED if prepared else THEIRS
+        self._connection = engine.connect()
+        self._query = KEDA[url.get_backend_name()]
+        self._spent = server_cpu(url.get_backend_name(), lambda ask: self._connection.exec_driver_sql(ask).scalar_one())
+
+    def ask(self, turns: "Turns") -> None:
+        before, began = self._spent(), time.monotonic()
+        self._connection.exec_driver_sql(self._query).fetchall()
+        turns.note(self.name, (time.monotonic() - began) * 1000, self._spent() - before, 1)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def measure(url: sa.URL, rounds: int, *, pooled: bool) -> list[Cost]:
     """KEDA's query and the polls take turns, so that all meet the same machine. Before every second poll tasks move."""
-    keda = KEDA[url.get_backend_name()]
     login = parse(url.render_as_string(hide_password=False))
-    session, theirs = Session(login, PollOptions()), Session(login, PollOptions())
+    session = Session(login, PollOptions())
+    if isinstance(session._manners, PostgreSQL):
+        session._manners._pooled = pooled
     with session.reading(threading.Event()) as reader:
         poll = Poll(read_schema(reader), reader.backend, reader.schema, PollOptions(), START)
-        spent = server_cpu(reader)
+        spent = server_cpu(reader.backend, lambda ask: reader.one(sa.text(ask)))
         poll.read(reader, Found(), START)
-    with theirs.reading(threading.Event()) as reader:
-        spent_by_keda = server_cpu(reader)
-        alone = reader._connection
+    kedas = [Keda(url), *([Keda(url, prepared=True)] if reader.backend == "postgresql" else [])]
     work, turns = Work(url), Turns()
     for turn in range(1, rounds + 1):
         name = MOVES_OF.get(turn % 4, QUIET)
         work.do(name)
-        before, began = spent_by_keda(), time.monotonic()
-        alone.exec_driver_sql(keda).fetchall()  # bare, as KEDA asks: no transaction, no timeouts
-        turns.note(THEIRS, (time.monotonic() - began) * 1000, spent_by_keda() - before, 1)
+        for keda in kedas:
+            keda.ask(turns)
         found, before = Found(), spent()
         with session.reading(threading.Event()) as reader:
             poll.read(reader, found, START + turn * 2 * SECOND)
             ms = reader.cost_s * 1000
         turns.note(name, ms, spent() - before, found.read)
-    session.close()
-    theirs.close()
-    work.close()
-    return [turns.cost(THEIRS, 5.0), *(turns.cost(name, 2.0) for name in (QUIET, BEGAN, ENDED))]
+    opened: list[Session | Work | Keda] = [session, work, *kedas]
+    for each in opened:
+        each.close()
+    return [*(turns.cost(keda.name, 5.0) for keda in kedas), *(turns.cost(name, 2.0) for name in (QUIET, BEGAN, ENDED))]
 
 
-THEIRS, QUIET = "KEDA's query", "poll, nothing moved"
+THEIRS, PREPARED, QUIET = "KEDA's query", "KEDA's query, prepared", "poll, nothing moved"
 BEGAN, ENDED = f"poll, {MOVES} tasks began to run", f"poll, {MOVES // 2} ended, {MOVES // 2} cleared"
 MOVES_OF = {1: BEGAN, 3: ENDED}
 
@@ -218,8 +242,8 @@ def show(url: sa.URL, costs: list[Cost]) -> None:
             f"{cost.cpu_ms / keda.cpu_ms:8.1f}{cost.mean_cpu_ms:8.3f}{cost.mean_cpu_ms / keda.mean_cpu_ms:8.1f}"
             f"{cost.rows:6}{cost.every_s:6.0f}s{cost.ms_per_s:7.3f}"
         )
-    quiet = costs[1]
-    for cost in costs[2:]:
+    quiet = costs[-3]
+    for cost in costs[-2:]:
         print(f"{cost.name}: {(cost.cpu_ms - quiet.cpu_ms) / MOVES:.3f} ms more per task that moved")
     print("plans:")
     for words, plan in plans(url):

@@ -97,9 +97,11 @@ class Live:
         """From now on this is what is known."""
         self._known = look.prints
 
-    def keep_some(self, look: Look) -> None:
-        """As `keep`, after a look at some of the rows only."""
+    def keep_some(self, look: Look, gone: Iterable[Any] = ()) -> None:
+        """As `keep`, after a look at some of the rows only; `gone` are keys that need not be known any more."""
         self._known |= look.prints
+        for key in gone:
+            self._known.pop(key, None)
 
     def inherit(self, before: "Live") -> None:
         """Goes on where another schema ended: every row is written anew, and what left meanwhile is found."""

@@ -4,6 +4,8 @@ A poll that finds that nothing moved reads nothing else of task_instance, so tha
 that costs about what KEDA's own does.
 """
 
+from collections import deque
+from struct import iter_unpack
 from typing import Any, NamedTuple
 
 from afscope.capture.airflow.session import Reader
@@ -14,6 +16,11 @@ from afscope.model.clock import SECOND, Micros
 _MOST_NONE = 5_000
 # They are counted anew this often; more than that are left to the statement that joins the live runs.
 _COUNT_EVERY: Micros = 300 * SECOND
+# Where versions tell who moved: after so many polls in a row that somebody left, it is asked at once where all are.
+_LEAVING = 2
+# Where keys do: so many polls after somebody moved it is asked for the keys and not for their sums, which costs the
+# server as much, and the recorder more the more there are.
+_MOVING, _MOST_KEYS = 5, 2_000
 
 Token = tuple[Any, ...]
 
@@ -29,8 +36,12 @@ class Moved(NamedTuple):
     """How many are in open states; None if nobody counted."""
     versions: tuple[Token, ...] | None = None
     """ctid and xmin of all rows in open states that were written since, and maybe of older ones; None if not known."""
+    places: frozenset[str] | None = None
+    """Where all in open states are (ctid); None if not known."""
     states: tuple[str, ...] | None = None
     """The open states that somebody joined or left; None if not known."""
+    keys: frozenset[Token] | None = None
+    """Who is in which open state, as the first marks; None if not known."""
     nobody_idle: bool = False
     """Nobody is in state none, of no run."""
 
@@ -43,6 +54,10 @@ class _Look(NamedTuple):
     """None when they were not looked at."""
     horizon: int | None = None
     """Below this transaction all are over, so that this look saw what they wrote."""
+    size: int = 0
+    """How many were looked at, where rows have no versions."""
+    by_key: bool = False
+    """Whether `opened` and `none` are keys, not sums over them."""
 
 
 class Glance:
@@ -61,6 +76,7 @@ class Glance:
         self._looked: _Look | None = None
         self._with_none = False
         self._counted_at: Micros | None = None
+        self._stirred: deque[bool] = deque(maxlen=_MOVING)
 
     @property
     def sees_all(self) -> bool:
@@ -82,9 +98,13 @@ class Glance:
             self._counted_at = now
         return self._at_versions(reader) if self._statements.row_versions else self._at_keys(reader)
 
-    def keep(self) -> None:
-        """The rows were read after the last look: what moved in between shows at the next."""
+    def keep(self, *, stirred: bool) -> None:
+        """The rows were read after the last look: what moved in between shows at the next.
+
+        `stirred`: somebody left the open states; where rows have no versions, or went from one of them to another.
+        """
         self._seen = self._looked
+        self._stirred.append(stirred)
 
     def forget(self) -> None:
         """What moved since the last look is not read yet: the next one cannot compare."""
@@ -92,8 +112,9 @@ class Glance:
 
     def _at_versions(self, reader: Reader) -> Moved:
         before = self._seen
-        row = reader.rows(self._statements.versions(before and before.horizon, with_none=self._with_none))[0]
-        count, fresh, horizon, *none = row
+        leaving = [*self._stirred][-_LEAVING:] == [True] * _LEAVING
+        asked = self._statements.versions(before and before.horizon, with_none=self._with_none, places=leaving)
+        count, fresh, horizon, places, *none = reader.rows(asked)[0]
         written = frozenset(fresh or ())
         idle = tuple(none[0]) if none else None
         self._looked = _Look((count, written), idle, int(horizon))
@@ -102,16 +123,50 @@ class Glance:
         tokens = tuple(tuple(version.split(" ")) for version in written)
         opened = count != before.opened[0] or not written <= before.opened[1]
         there = opened if idle is None else idle != before.none
-        return Moved(opened, there, count, tokens, nobody_idle=idle is not None and idle[0] == 0)
+        nobody_idle = idle is not None and idle[0] == 0
+        return Moved(opened, there, count, tokens, places_of(places) if leaving else None, nobody_idle=nobody_idle)
 
     def _at_keys(self, reader: Reader) -> Moved:
+        """As long as somebody moves: by the keys themselves, which need not be asked for again once sums differ."""
         before = self._seen
+        if before is None or before.size > _MOST_KEYS:
+            return self._at_sums(reader, before)
+        if any(self._stirred):
+            return self._at_every_key(reader, before) or self._at_sums(reader, before)
+        sums = self._at_sums(reader, before)
+        if not before.by_key:
+            return sums
+        # Keys after sums: what moves in between shows in the keys now, and once more when the sums differ.
+        look = self._looked
+        moved = self._at_every_key(reader, before) or sums
+        self._looked = look
+        return moved
+
+    def _at_sums(self, reader: Reader, before: _Look | None) -> Moved:
         rows = reader.rows(self._statements.digest(with_none=self._with_none))
         sums = {state: (int(count), int(total)) for state, count, total in rows}
         idle = sums.pop(None, (0, 0)) if self._with_none else None
-        self._looked = _Look(sums, idle)
-        if before is None:
+        self._looked = _Look(sums, idle, size=sum(count for count, _ in (*sums.values(), idle or (0, 0))))
+        if before is None or before.by_key:
             return Moved(True, True)
         states = tuple(each for each in self._statements.open_states if sums.get(each) != before.opened.get(each))
         none = bool(states) if idle is None else idle != before.none
         return Moved(bool(states), none, states=states, nobody_idle=idle is not None and idle[0] == 0)
+
+    def _at_every_key(self, reader: Reader, before: _Look) -> Moved | None:
+        """None if there are too many."""
+        asked = self._statements.briefly(self._statements.open_states, 2 * _MOST_KEYS, with_none=self._with_none)
+        rows = [tuple(row) for row in reader.rows(asked)]
+        if len(rows) == 2 * _MOST_KEYS:
+            return None
+        keys = frozenset(row for row in rows if row[-1] is not None)
+        idle = frozenset(row for row in rows if row[-1] is None) if self._with_none else None
+        self._looked = _Look(keys, idle, size=len(rows), by_key=True)
+        opened = not before.by_key or keys != before.opened
+        none = opened if idle is None else idle != before.none if before.by_key else bool(idle)
+        return Moved(opened, none, keys=keys, nobody_idle=idle is not None and not idle)
+
+
+def places_of(packed: bytes | None) -> frozenset[str]:
+    """Places as `Statements.versions` returns them; of nobody it is NULL."""
+    return frozenset(f"({block},{item})" for block, item in iter_unpack(">IH", packed or b""))

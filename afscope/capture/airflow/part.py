@@ -1,14 +1,15 @@
 """Half of the task instances that are not over: first what changed, then only those rows; or, of too many, a count."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from operator import itemgetter
 from sys import intern
 from typing import Any, NamedTuple
 
 from afscope.capture.airflow.found import chunks
-from afscope.capture.airflow.glance import Moved, Token
+from afscope.capture.airflow.glance import Moved, Token, places_of
 from afscope.capture.airflow.ids import position
 from afscope.capture.airflow.session import Reader, Row
 from afscope.capture.airflow.statements import Live, RunKey, Select, Statements, TaskKey
@@ -32,7 +33,7 @@ class Sight:
     """What one look at a part showed."""
 
     rows: list[Row] = field(default_factory=list)
-    """Rows that are new or may have changed."""
+    """Rows that are new or may have changed; maybe also of who left."""
     same: frozenset[TaskKey] = frozenset()
     """Those that are there as they were."""
     tokens: dict[Token, TaskKey] = field(default_factory=dict)
@@ -75,6 +76,8 @@ class Part:
         self._unsettled: dict[TaskKey, Micros] = {}
         self.counted: Counter[tuple[Any, ...]] | None = Counter()
         """state, queue, pool, executor: how many, while they are only counted; None while they are rows."""
+        self.stirred = False
+        """Somebody left by the last look; where rows have no versions: came, left, or changed."""
 
     def read(self, reader: Reader, live: Collection[RunKey], ask: Ask) -> Sight | None:
         """Looks; None when there are too many, and then `counted` says how many.
@@ -100,7 +103,9 @@ class Part:
         """What was seen is written, and need not be read again."""
         before, self._tokens = self._tokens, sight.tokens
         if self._statements.row_versions:
+            self.stirred = not frozenset(sight.tokens.values()).issuperset(before.values())
             return
+        self.stirred = sight.tokens.keys() != before.keys()
         there = frozenset(self._tokens.values())
         self._unsettled = {k: at for k, at in self._unsettled.items() if k in there and 0 <= now - at <= _SETTLES}
         for row in sight.rows:
@@ -116,45 +121,83 @@ class Part:
         if self._idle or ask.refresh:
             return self._changed(reader, self._marked(reader))
         if moved.versions is not None:
-            return self._written(reader, moved.versions, moved.total)
-        if moved.states is not None:
-            sight = self._changed(reader, self._named(reader, moved.states))
+            return self._written(reader, moved.versions, moved)
+        if moved.keys is not None or moved.states is not None:
+            tokens = self._named(reader, moved.states or ()) if moved.keys is None else self._seen_before(moved.keys)
+            sight = self._changed(reader, tokens)
             return self._settled(reader, sight) if ask.settle else sight
         return self._changed(reader, self._marked(reader))
 
     def _marked(self, reader: Reader) -> list[Token]:
         return [tuple(row) for row in self._rows(reader, marks=True)]
 
-    def _written(self, reader: Reader, versions: Sequence[Token], count: int | None) -> Sight:
-        """Only what was written, if that makes as many as were counted; else somebody left, and all are looked at."""
+    def _written(self, reader: Reader, versions: Sequence[Token], moved: Moved) -> Sight:
+        """Only what was written, if that makes as many as were counted; else somebody left."""
         new = [token for token in versions if token not in self._tokens]
         if len(new) > max(_FEW, len(self._tokens) // 3):
             return self._changed(reader, self._marked(reader))
-        rows = [row for some in chunks(new) for row in self._fetch(reader, some)]
+        if moved.places is not None:
+            return self._placed(reader, versions, moved.places)
+        rows = self._fetch(reader, new)
         now = self._recognized(rows)
         changed = frozenset(now.values())
         same = {token: key for token, key in self._tokens.items() if key not in changed}
-        if now.keys() != frozenset(new) or len(same) + len(now) != count:
-            return self._changed(reader, self._marked(reader), rows)
+        if now.keys() == frozenset(new) and len(same) + len(now) == moved.total:
+            return Sight(rows, frozenset(same.values()), now | same)
+        packed = reader.rows(self._statements.versions(None, with_none=False, places=True))[0][3]
+        return self._placed(reader, versions, places_of(packed), rows)
+
+    def _placed(
+        self, reader: Reader, versions: Sequence[Token], places: frozenset[str], read: Sequence[Row] = ()
+    ) -> Sight:
+        """By where all are: whose place is empty, or taken by another version, went on or left, and is read by key.
+
+        `versions` are those that were written lately, so that any other at a known place is the one that is known.
+        """
+        other = {place for place, xmin in versions if (place, xmin) not in self._tokens}
+        there = {*self._recognized(read).values()}
+        same = {
+            token: key
+            for token, key in self._tokens.items()
+            if token[0] in places and token[0] not in other and key not in there
+        }
+        there.update(same.values())
+        rows = [*read, *self._by_key(reader, [key for key in self._tokens.values() if key not in there])]
+        found = {place for place, _ in (*same, *self._recognized(rows))}
+        rows += [row for some in chunks(places - found) for row in reader.rows(self._statements.tasks_at(some))]
+        now = self._recognized(rows)
+        changed = frozenset(now.values())
+        same = {token: key for token, key in same.items() if key not in changed}
         return Sight(rows, frozenset(same.values()), now | same)
+
+    def _by_key(self, reader: Reader, keys: Collection[tuple[Any, ...]]) -> list[Row]:
+        return [row for some in chunks(sorted(keys)) for row in reader.rows(self._statements.tasks(some))]
 
     def _named(self, reader: Reader, states: Collection[str]) -> list[Token]:
         """As marks; of those whose state is as it was, the marks that were seen the last time."""
-        width, at = self._statements.brief, self._statements.marks.index("state")
-        before = {token[:width]: token for token in self._tokens}
-        rows = reader.rows(self._statements.open_briefly(states, self._limit + 1)) if states else ()
+        at = self._statements.marks.index("state")
+        rows = reader.rows(self._statements.briefly(states, self._limit + 1, with_none=False)) if states else ()
         unmoved = [token for token in self._tokens if token[at] not in states]
-        return [*unmoved, *(before.get(row, row) for row in map(tuple, rows))]
+        return [*unmoved, *self._seen_before(map(tuple, rows))]
 
-    def _changed(self, reader: Reader, tokens: list[Token], read: Sequence[Row] = ()) -> Sight:
-        """Those of `tokens` that are new; `read` is what was read of them already."""
-        there, known = frozenset(tokens), self._recognized(read)
+    def _seen_before(self, keys: Iterable[Token]) -> list[Token]:
+        """The marks that were seen the last time of those that are in the same state; else what is known of them."""
+        width = self._statements.brief
+        before = {token[:width]: token for token in self._tokens}
+        return [before.get(key, key) for key in keys]
+
+    def _changed(self, reader: Reader, tokens: list[Token]) -> Sight:
+        """Those of `tokens` that are new; of open ones also those that left, as far as one statement reads both.
+
+        Who left those in state none of live runs may still be in state none, of a run that ended.
+        """
+        there = frozenset(tokens)
         same = {token: self._tokens[token] for token in tokens if token in self._tokens}
-        new = [token for token in tokens if token not in self._tokens and token not in known]
+        new = [token for token in tokens if token not in self._tokens]
         if len(new) > max(_FEW, len(tokens) // 3):
             return self._all(reader)
-        rows = [row for row in read if self._token_of(row) in there]
-        rows += [row for some in chunks(new) for row in self._fetch(reader, some)]
+        left = [] if self._idle else [key for token, key in self._tokens.items() if token not in there]
+        rows = self._fetch(reader, new, left)
         now = self._recognized(rows)
         return Sight(rows, frozenset(same.values()).difference(now.values()), now | same)
 
@@ -163,7 +206,7 @@ class Part:
         again = [key for key in self._unsettled if key in sight.same]
         if len(again) > _MOST_UNSETTLED:
             return self._changed(reader, self._marked(reader))
-        rows = [row for some in chunks(again) for row in reader.rows(self._statements.tasks(some))]
+        rows = self._by_key(reader, again)
         now, read = self._recognized(rows), frozenset(again)
         same = {token: key for token, key in sight.tokens.items() if key not in read}
         return Sight([*sight.rows, *rows], sight.same - read, now | same)
@@ -187,12 +230,14 @@ class Part:
         ):
             yield from reader.rows(statement)
 
-    def _fetch(self, reader: Reader, tokens: list[Token]) -> Sequence[Row]:
-        if self._statements.row_versions:
-            return reader.rows(self._statements.tasks_at([place for place, _ in tokens]))
-        if self._statements.with_ids:
-            return reader.rows(self._statements.by_id("task_instance", [token[0] for token in tokens]))
-        return reader.rows(self._statements.tasks([tuple(token[at] for at in self._key_in_marks) for token in tokens]))
+    def _fetch(self, reader: Reader, tokens: Sequence[Token], left: Collection[TaskKey] = ()) -> list[Row]:
+        """Those with these tokens; where they are read by key, those that left as well."""
+        if not self._statements.row_versions and not self._statements.with_ids:
+            named = [tuple(token[at] for at in self._key_in_marks) for token in tokens]
+            return self._by_key(reader, {key[: len(self._key_in_marks)] for key in (*named, *left)})
+        by_id = partial(self._statements.by_id, "task_instance")
+        statement = self._statements.tasks_at if self._statements.row_versions else by_id
+        return [row for some in chunks(token[0] for token in tokens) for row in reader.rows(statement(some))]
 
     def _count(self, reader: Reader) -> Counter[tuple[Any, ...]]:
         counted: Counter[tuple[Any, ...]] = Counter()

@@ -105,9 +105,9 @@ class Poll:
             runs_moved = self._read_runs(self._runs, reader, found, now, in_time=in_time)
             moved = moved._replace(none=moved.none or runs_moved)  # which of them count depends on the live runs
         if self._tasks is not None:
-            self._read_tasks(self._tasks, reader, found, now, moved, in_time=in_time)
+            read = self._read_tasks(self._tasks, reader, found, now, moved, in_time=in_time)
             if glances:
-                self._glance.keep()
+                self._glance.keep(stirred=read and self._tasks.stirred)
         if with_none:
             self._due.done("runs", now)
         self._each(self._live, self._options.live_every_s, reader, found, now)
@@ -121,16 +121,17 @@ class Poll:
 
     def _read_tasks(
         self, tasks: Tasks, reader: Reader, found: Found, now: Micros, moved: Moved, *, in_time: bool
-    ) -> None:
-        """Reads what moved, and now and then all, in case that a glance missed it."""
+    ) -> bool:
+        """Reads what moved, and now and then all, in case that a glance missed it; False if there was nothing to."""
         live = self._runs.live if self._runs is not None else frozenset[RunKey]()
         ended = self._runs.take_ended() if self._runs is not None else ()
         stale, settle = tasks.stale(now), in_time and not self._glance.sees_all
         if not (any(moved[:2]) or stale or settle or ended or tasks.waiting):
-            return
+            return False
         ask = Ask(now, refresh=stale, settle=settle, moved=moved)
         with_idle = stale or moved.none or (in_time and not self._glance.sees_none)
         tasks.read(reader, found, now, live, ended, ask, with_idle=with_idle)
+        return True
 
     def _each(self, steps: dict[str, Step], every_s: float, reader: Reader, found: Found, now: Micros) -> None:
         for table, step in steps.items():

@@ -10,13 +10,13 @@ import sqlalchemy as sa
 
 from afscope.capture.airflow.guard import Guard
 from afscope.capture.airflow.login import Login
-from afscope.capture.airflow.manners import manners_of
+from afscope.capture.airflow.manners import Manners, MySQL, SQLite
 from afscope.capture.airflow.options import PollOptions
+from afscope.capture.airflow.postgresql import PostgreSQL
 from afscope.capture.airflow.trouble import (
     Locked,
     NotAirflow,
     NotGranted,
-    SchemaMoved,
     Stopped,
     TooSlow,
     Unreachable,
@@ -25,6 +25,8 @@ from afscope.capture.airflow.trouble import (
 from afscope.errors import CannotConnect
 
 Row = Sequence[Any]
+_MANNERS: dict[str, type[Manners]] = {"postgresql": PostgreSQL, "mysql": MySQL, "sqlite": SQLite}
+_TRIPS = 3
 
 
 class Reader:
@@ -68,16 +70,15 @@ class Session:
     def __init__(self, login: Login, options: PollOptions) -> None:
         self.login = login
         self.round_trip_s = 0.0
-        """The quickest of the latest round trips, which are no work of the DB: a tunnel may take most of a poll."""
+        """The quickest of some round trips as it connected. They are no work of the DB: a tunnel may take most of a
+        poll."""
         self._options = options
-        self._manners = manners_of(login, options)
-        self._engine: sa.Engine | None = None
+        self._manners = _MANNERS[login.backend](login, options)
         self._connection: sa.Connection | None = None
-        self._trips: list[float] = []
 
     @contextmanager
     def reading(self, stop: threading.Event) -> Iterator[Reader]:
-        """One poll: a read-only transaction where that matters. Setting `stop` ends it soon.
+        """One poll: of SQLite's one transaction, else one per statement. Setting `stop` ends it soon.
 
         Raises CannotConnect; afterwards the connection is either good or closed.
         """
@@ -89,7 +90,7 @@ class Session:
                 self._say(connection, self._manners.begin, guard)
                 yield Reader(self, connection, guard)
                 self._say(connection, self._manners.commit, guard)
-            except (TooSlow, Locked, NotGranted, SchemaMoved, NotAirflow):
+            except (TooSlow, Locked, NotGranted, NotAirflow):
                 self._roll_back(connection)
                 raise
             except BaseException:
@@ -115,12 +116,8 @@ class Session:
     def _connected(self) -> sa.Connection:
         if self._connection is None:
             try:
-                self._engine = self._engine or self._manners.engine()
-                self._connection = self._engine.connect()
-                self._manners.opened(self._connection)
-                begun = time.monotonic()
-                self._connection.exec_driver_sql("SELECT 1")
-                self._travelled(time.monotonic() - begun)
+                self._connection = self._manners.connect()
+                self.round_trip_s = min(_trip(self._connection) for _ in range(_TRIPS))
             except (sa.exc.SQLAlchemyError, OSError, ValueError, TypeError) as error:
                 self.close()
                 raise self.failure(error) from error
@@ -129,17 +126,11 @@ class Session:
     def _say(self, connection: sa.Connection, words: str, guard: Guard) -> None:
         if not words:
             return
-        begun = time.monotonic()
         guard.asked()
         try:
             connection.exec_driver_sql(words)
         except sa.exc.SQLAlchemyError as error:
             raise self.failure(error, guard) from error
-        self._travelled(time.monotonic() - begun)
-
-    def _travelled(self, seconds: float) -> None:
-        self._trips = [*self._trips[-31:], seconds]
-        self.round_trip_s = min(self._trips)
 
     def _roll_back(self, connection: sa.Connection) -> None:
         if not self._manners.begin:
@@ -148,3 +139,9 @@ class Session:
             connection.exec_driver_sql("ROLLBACK")
         except sa.exc.SQLAlchemyError:
             self.close()
+
+
+def _trip(connection: sa.Connection) -> float:
+    begun = time.monotonic()
+    connection.exec_driver_sql("SELECT 1")
+    return time.monotonic() - begun

@@ -1,12 +1,13 @@
 """The other tables: jobs, pools, DAGs, the audit log, Celery's results."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
 
 from afscope.capture.airflow.changes import Live, Prints
 from afscope.capture.airflow.found import Found, chunks
 from afscope.capture.airflow.ids import LIMIT, NewIds, position
 from afscope.capture.airflow.session import Reader, Row
-from afscope.capture.airflow.statements import Statements
+from afscope.capture.airflow.statements import LIVE_JOBS, Statements
 from afscope.model.clock import SECOND, Micros, to_datetime
 from afscope.normalize.airflow.tables import KEYS
 from afscope.normalize.airflow.values import time_of
@@ -14,6 +15,8 @@ from afscope.normalize.airflow.values import time_of
 _MOST = 50_000
 # A scheduler that died yesterday still says that it runs; older ones are litter.
 _SILENT: Micros = 24 * 3600 * SECOND
+# Fewer jobs of tasks are read whole each time: one statement, not two.
+_MANY = 50
 _PAGE = 500
 # Results that never come (their worker died) must not be asked for by the thousand.
 _MAX_PENDING = 5000
@@ -54,36 +57,52 @@ class Whole:
 
 
 class Jobs:
-    """Jobs that run: schedulers, triggerers, dag-processors, and before Airflow 3 one per running task."""
+    """Jobs that run: schedulers, triggerers, dag-processors, and before Airflow 3 one per running task.
+
+    Of the many that belong to tasks nothing moves but heartbeats, which are written every now and then: in between only
+    their ids are asked for, and rows are read of who came, left, or is no task's.
+    """
 
     def __init__(self, statements: Statements, every_us: Micros, now: Micros) -> None:
-        self._statements = statements
+        self._statements, self._every = statements, every_us
         self._columns = columns = statements.columns("job")
-        self._id, kind = columns.index("id"), position(columns, "job_type")
-        self._live = Live(
-            Prints("job", columns, every_us),
-            lambda row: row[self._id],
-            patient=lambda row: kind is not None and row[kind] == "LocalTaskJob",
-        )
+        self._id, self._state, kind = columns.index("id"), columns.index("state"), position(columns, "job_type")
+        self._of_task: Callable[[Row], bool] = lambda row: kind is not None and row[kind] == "LocalTaskJob"
+        self._live = Live(Prints("job", columns, every_us), itemgetter(self._id), patient=self._of_task)
         self._since = to_datetime(now - _SILENT)
+        self._marks: dict[int, str] = {}
+        self._of_tasks: set[int] = set()
+        self._whole_at: Micros | None = None
 
     def inherit(self, before: "Jobs") -> None:
         """Goes on where another schema ended."""
         self._live.inherit(before._live)
-        self._since = before._since
+        self._since, self._marks = before._since, before._marks
 
     def read(self, reader: Reader, found: Found, now: Micros) -> None:
         """One look; those that run no more are read once again by id."""
-        rows = reader.rows(self._statements.live_jobs(self._since, _MOST))
+        due = self._whole_at is None or not 0 <= now - self._whole_at < self._every
+        whole = due or len(self._of_tasks) < _MANY
+        read = list(reader.rows(self._statements.live_jobs(self._since, _MOST, briefly=not whole)))
+        marks = {row[self._id]: row[self._state] for row in read} if whole else dict(map(tuple, read))
+        by_id = self._marks.keys() - marks.keys() if whole else self._worth_reading(marks)
+        read = read if whole else []
+        for some in chunks(sorted(by_id)):
+            read += reader.rows(self._statements.by_id("job", some))
+        rows = [row for row in read if row[self._id] in marks and row[self._state] in LIVE_JOBS]
+        live = {row[self._id] for row in rows} | (marks.keys() - by_id)
         look = self._live.look(rows, now)
-        ended: list[Row] = []
-        for some in chunks(look.left):
-            ended += reader.rows(self._statements.by_id("job", some))
-        found.read += len(rows) + len(ended)
-        found.add("job", self._columns, [*look.write, *ended])
-        there = {row[self._id] for row in ended}
-        found.lost("job", ("id",), [(number,) for number in look.left if number not in there])
-        self._live.keep(look)
+        found.read += len(read)
+        found.add("job", self._columns, [*look.write, *(row for row in read if row[self._id] not in live)])
+        found.lost("job", ("id",), [(number,) for number in sorted(by_id.difference(row[self._id] for row in read))])
+        self._live.keep_some(look, gone=self._marks.keys() - live)
+        self._marks = {number: state for number, state in marks.items() if number in live}
+        self._of_tasks = (self._of_tasks | {row[self._id] for row in rows if self._of_task(row)}) & live
+        self._whole_at = now if whole else self._whole_at
+
+    def _worth_reading(self, marks: dict[int, str]) -> set[int]:
+        """All but jobs of tasks that run as they did."""
+        return {*self._marks, *marks} - {n for n in self._of_tasks if n in marks and marks[n] == self._marks.get(n)}
 
 
 class AuditLog:

@@ -20,6 +20,8 @@ _LEGACY_STATES = ("sensing", "shutdown")
 _LEGACY_UNTIL = (2, 8)
 LIVE_STATES = ("running", "queued")
 """States of DAG runs that are not over."""
+LIVE_JOBS = ("running", "restarting")
+"""States of jobs that are not over."""
 GROUP = ("state", "queue", "pool", "executor")
 """What open task instances are counted by."""
 RunKey = tuple[str, str]
@@ -70,24 +72,25 @@ class Statements:
 
     # Task instances
 
-    def versions(self, since: int | None, *, with_none: bool) -> Select:
+    def versions(self, since: int | None, *, with_none: bool, places: bool = False) -> Select:
         """How many are open, which versions of them no look before `since` has seen, and the snapshot of this look.
 
         `since`: a transaction below which all were over when the rows were read the last time; without it no versions
-        are returned. Versions are "ctid xmin", NULL for none of them. `with_none` adds an array: how many are in state
-        none, and the sum of the transactions that wrote them.
+        are returned. Versions are "ctid xmin", NULL for none of them. `places` adds where all are, six bytes each:
+        block and item of their ctid. `with_none` adds an array: how many are in state none, and the sum of the
+        transactions that wrote them.
         """
         table = self._tables["task_instance"]
-        fresh = "NULL"
+        fresh: sa.ColumnElement[Any] = sa.null()
         if since is not None:  # xids wrap around; an age does not, as nothing may get that old
-            fresh = (
-                "array_agg(concat(task_instance.ctid, ' ', task_instance.xmin))"
-                f" FILTER (WHERE age(task_instance.xmin) <= age(CAST('{since % 2**32}' AS xid)))"
-            )
+            written: sa.ColumnElement[Any] = sa.literal_column("concat(task_instance.ctid, ' ', task_instance.xmin)")
+            is_fresh = sa.literal_column("age(task_instance.xmin)") <= sa.func.age(_as("xid", str(since % 2**32)))
+            fresh = sa.func.array_agg(written).filter(is_fresh)
         columns: list[sa.ColumnElement[Any]] = [
             sa.func.count(),
-            sa.literal_column(fresh),
+            fresh,
             sa.literal_column("txid_snapshot_xmin(txid_current_snapshot())"),
+            sa.literal_column("string_agg(tidsend(task_instance.ctid), '')") if places else sa.null(),
         ]
         if with_none:
             # An age counts from the newest transaction there is, so the age of a fixed one is taken off again.
@@ -111,29 +114,31 @@ class Statements:
     def none_up_to(self, most: int) -> Select:
         """How many are in state none, counted up to `most`."""
         table = self._tables["task_instance"]
-        some: Select = sa.select(table.c.state).where(table.c.state.is_(None)).limit(most)
+        some: Select = sa.select(table.c.state).where(table.c.state.is_(None)).limit(_literal(most))
         return sa.select(sa.func.count()).select_from(some.subquery())
 
     def open_tasks(self, limit: int, *, marks: bool = False) -> Select:
         """All in open states; with `marks` only what tells whether they changed."""
-        return self._sight(marks=marks).where(self._opened(self.open_states)).limit(limit)
+        return self._sight(marks=marks).where(self._opened(self.open_states)).limit(_literal(limit))
 
     @property
     def brief(self) -> int:
         """How many of the first marks say who is in which state."""
         return len(self._brief) + 1
 
-    def open_briefly(self, states: Collection[str], limit: int) -> Select:
-        """Who is in these open states; as the first marks. MySQL's index on state has the primary key as well, and
-        answers alone."""
+    def briefly(self, states: Collection[str], limit: int, *, with_none: bool) -> Select:
+        """Who is in these open states, and in state none; as the first marks. MySQL's index on state has the primary
+        key as well, and answers alone."""
         table = self._tables["task_instance"]
         columns = [table.c[name] for name in self.marks[: self.brief]]
-        return sa.select(*columns).select_from(table).where(self._opened(states)).limit(limit)
+        looked_at = self._opened(states)
+        looked_at = sa.or_(looked_at, table.c.state.is_(None)) if with_none else looked_at
+        return sa.select(*columns).select_from(table).where(looked_at).limit(_literal(limit))
 
     def idle_tasks(self, live: Live, limit: int, *, marks: bool = False) -> Select:
         """Those in state none of live runs; of dead runs they pile up on old installations."""
         table = self._tables["task_instance"]
-        return self._of_live(self._sight(marks=marks), live).where(table.c.state.is_(None)).limit(limit)
+        return self._of_live(self._sight(marks=marks), live).where(table.c.state.is_(None)).limit(_literal(limit))
 
     def live_parts(self, runs: Collection[RunKey]) -> Iterator[Live]:
         """What `idle_tasks` and `count_idle` are asked for, one after the other, to see all live runs.
@@ -146,8 +151,7 @@ class Statements:
 
     def tasks_at(self, places: Sequence[str]) -> Select:
         """Those at these ctids, if they are still there: no index could be quicker."""
-        there = sa.text("task_instance.ctid = ANY(CAST(:places AS tid[]))").bindparams(places=list(places))
-        return self._sight(marks=False).where(there)
+        return self._sight(marks=False).where(sa.literal_column("task_instance.ctid") == _any("tid", places))
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -172,20 +176,12 @@ class Statements:
     def tasks(self, keys: Collection[tuple[Any, ...]]) -> sa.Executable:
         """These, by key.
 
-        Joined with a list of keys where that is known to be planned well: a hundred take MariaDB and PostgreSQL 1.2 ms,
-        and 8 ms and 4 ms as rows of an IN.
+        MariaDB joins with a list of keys: a hundred take it 1.2 ms, and 8 ms as rows of an IN.
         """
         wanted = [key[: len(self.task_key)] for key in keys]
-        if self._backend == "postgresql":
-            return self._joined(wanted)
         if self._schema.collations:
             return self._joined_of_mariadb(wanted)
-        return self._all("task_instance").where(self._keyed("task_instance", wanted))
-
-    def _joined(self, keys: Sequence[tuple[Any, ...]]) -> Select:
-        table = self._tables["task_instance"]
-        wanted = sa.values(*map(_column, self.task_key), name="wanted").data(keys)
-        return self._sight(marks=False).join(wanted, sa.and_(*(table.c[n] == wanted.c[n] for n in self.task_key)))
+        return self._sight(marks=False).where(self._keyed("task_instance", wanted))
 
     def _joined_of_mariadb(self, keys: Sequence[tuple[Any, ...]]) -> sa.TextClause:
         """In the collations of the columns: compared with another one, a column cannot be looked up by its index."""
@@ -206,7 +202,9 @@ class Statements:
     def tasks_of(self, runs: Collection[RunKey], limit: int) -> Select:
         """All of these runs."""
         table = self._tables["task_instance"]
-        return self._all("task_instance").where(_among((table.c.dag_id, table.c.run_id), runs)).limit(limit)
+        return (
+            self._all("task_instance").where(self._among((table.c.dag_id, table.c.run_id), runs)).limit(_literal(limit))
+        )
 
     def ended_attempts(self, keys: Collection[TaskKey]) -> Select:
         """What the history keeps of these task instances, the oldest attempt first."""
@@ -219,37 +217,43 @@ class Statements:
         """DAG runs that are not over. No list, so that the partial indexes of PostgreSQL apply."""
         state = self._tables["dag_run"].c.state
         # literals, because a plan for any value could not use an index for one
-        either = [state == sa.literal_column(f"'{each}'") for each in LIVE_STATES]
-        return self._all("dag_run").where(sa.or_(*either)).limit(limit)
+        either = [state == _literal(each) for each in LIVE_STATES]
+        return self._all("dag_run").where(sa.or_(*either)).limit(_literal(limit))
 
-    def live_jobs(self, since: datetime, limit: int) -> Select:
-        """Jobs that say they run, but for those that fell silent before `since`: nobody ever closes them."""
+    def live_jobs(self, since: datetime, limit: int, *, briefly: bool = False) -> Select:
+        """Jobs that say they run, but for those that fell silent before `since`: nobody ever closes them.
+
+        `briefly`: only id and state, which MySQL's index on state and heartbeat has both.
+        """
         table = self._tables["job"]
-        alive = table.c.state.in_(("running", "restarting"))
+        alive = table.c.state.in_(map(_literal, LIVE_JOBS))
         heard = table.c.latest_heartbeat > sa.literal(since, sa.DateTime(timezone=True))
-        return self._all("job").where(alive, heard).limit(limit)
+        asked = sa.select(table.c.id, table.c.state).select_from(table) if briefly else self._all("job")
+        return asked.where(alive, heard).limit(_literal(limit))
 
     def whole(self, name: str, limit: int) -> Select:
         """A small table as it is."""
-        return self._all(name).limit(limit)
+        return self._all(name).limit(_literal(limit))
 
     def dags(self, dag_ids: Collection[str]) -> Select:
         """These DAGs."""
-        return self._all("dag").where(self._tables["dag"].c.dag_id.in_(dag_ids))
+        return self._all("dag").where(self._one_of(self._tables["dag"].c.dag_id, dag_ids))
 
     def by_id(self, name: str, ids: Collection[Any]) -> Select:
         """Rows with these ids."""
-        return self._all(name).where(self._tables[name].c.id.in_(ids))
+        kind = "uuid" if name == "task_instance" else "bigint"
+        return self._all(name).where(self._one_of(self._tables[name].c.id, ids, kind))
 
     def after(self, name: str, last: int, limit: int) -> Select:
         """The next rows above an id."""
         table = self._tables[name]
-        return self._all(name).where(table.c.id > last).order_by(table.c.id).limit(limit)
+        above = _unplanned("bigint", last) if self._backend == "postgresql" else sa.literal(last)
+        return self._all(name).where(table.c.id > above).order_by(table.c.id).limit(_literal(limit))
 
     def before(self, name: str, first: int | None, limit: int) -> Select:
         """The latest rows, or those below an id, the newest first."""
         table = self._tables[name]
-        latest = self._all(name).order_by(table.c.id.desc()).limit(limit)
+        latest = self._all(name).order_by(table.c.id.desc()).limit(_literal(limit))
         return latest if first is None else latest.where(table.c.id < first)
 
     def highest(self, name: str) -> Select:
@@ -285,16 +289,16 @@ class Statements:
         if column.key != "traceback":
             return column
         if self._backend == "sqlite":
-            return sa.func.substr(column, -_TRACE).label("traceback")
-        return sa.func.right(column, _TRACE).label("traceback")
+            return sa.func.substr(column, _literal(-_TRACE)).label("traceback")
+        return sa.func.right(column, _literal(_TRACE)).label("traceback")
 
     def _of_live(self, statement: Select, live: Live) -> Select:
         table = self._tables["task_instance"]
         if not isinstance(live, str):
-            return statement.where(_among((table.c.dag_id, table.c.run_id), live))
+            return statement.where(self._among((table.c.dag_id, table.c.run_id), live))
         run = self._tables["dag_run"]
         on = sa.and_(table.c.dag_id == run.c.dag_id, table.c.run_id == run.c.run_id)
-        return statement.join(run, on).where(run.c.state == live)
+        return statement.join(run, on).where(run.c.state == _literal(live))
 
     def _counted(self) -> Select:
         table = self._tables["task_instance"]
@@ -304,15 +308,67 @@ class Statements:
 
     def _keyed(self, name: str, keys: Collection[tuple[Any, ...]]) -> sa.ColumnElement[bool]:
         columns = tuple(self._tables[name].c[column] for column in self.task_key)
-        return _among(columns, [key[: len(columns)] for key in keys])
+        return self._among(columns, [key[: len(columns)] for key in keys])
+
+    def _one_of(
+        self, column: sa.ColumnElement[Any], values: Collection[Any], kind: str = "text"
+    ) -> sa.ColumnElement[bool]:
+        """PostgreSQL gets an array, whose length is none of the statement's words: so it need not be planned again."""
+        return column == _any(kind, values) if self._backend == "postgresql" else column.in_(values)
+
+    def _among(
+        self, columns: Sequence[sa.ColumnElement[Any]], keys: Collection[tuple[Any, ...]]
+    ) -> sa.ColumnElement[bool]:
+        """As rows of an IN; PostgreSQL gets an array per column, for the same reason."""
+        if self._backend != "postgresql":
+            return sa.tuple_(*columns).in_(list(keys))
+        parts = [list(part) for part in zip(*keys, strict=True)] or [[] for _ in columns]
+        arrays = [
+            _unplanned(f"{_KINDS.get(str(c.key), 'text')}[]", part) for c, part in zip(columns, parts, strict=True)
+        ]
+        wanted = sa.func.unnest(*arrays).table_valued(*(str(c.key) for c in columns)).render_derived(name="wanted")
+        return sa.tuple_(*columns).in_(sa.select(*wanted.c))
 
 
 _TRACE = 2000
+_KINDS = {"map_index": "int"}
+"""PostgreSQL's types of key columns that are no text."""
 
 
 def _column(name: str) -> sa.ColumnClause[Any]:
     return sa.column(name)
 
 
-def _among(columns: Sequence[sa.ColumnElement[Any]], keys: Collection[tuple[Any, ...]]) -> sa.ColumnElement[bool]:
-    return sa.tuple_(*columns).in_(list(keys))
+def _literal(value: str | int) -> sa.ColumnElement[Any]:
+    """Not bound: a plan for any value would not use an index for the one."""
+    return sa.literal_column(repr(value))
+
+
+def _as(kind: str, value: Any) -> sa.ColumnElement[Any]:
+    """A value as PostgreSQL's type of this name."""
+    return sa.cast(sa.bindparam(None, value, type_=sa.types.NullType()), _Named(kind))
+
+
+def _unplanned(kind: str, value: Any) -> sa.ColumnElement[Any]:
+    """A value that PostgreSQL does not look at while it plans.
+
+    A prepared statement is planned again at each execution as long as plans for the values at hand promise to be
+    cheaper than one for any; they do for five keys out of two million rows, and planning costs more than the search.
+    """
+    return sa.cast(sa.select(_as(kind, value)).scalar_subquery(), _Named(kind))
+
+
+def _any(kind: str, values: Collection[Any]) -> sa.ColumnElement[Any]:
+    return sa.any_(_unplanned(f"{kind}[]", list(values)))
+
+
+class _Named(sa.types.UserDefinedType[Any]):
+    """A type that PostgreSQL has and SQLAlchemy need not know."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: Any) -> str:
+        return self.name

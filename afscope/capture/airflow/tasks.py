@@ -86,6 +86,11 @@ class Tasks:
         return ""
 
     @property
+    def stirred(self) -> bool:
+        """Whether the last look found somebody who left the open states, or moved among them."""
+        return self._open.stirred
+
+    @property
     def waiting(self) -> bool:
         """Whether runs are still to be read whole."""
         return bool(self._whole)

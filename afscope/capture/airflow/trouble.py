@@ -28,7 +28,8 @@ class NotGranted(CannotConnect):
 
 
 class SchemaMoved(CannotConnect):
-    """A table or a column is not there (any more): somebody migrates, or this is another database."""
+    """A table or a column is not there (any more), or of another type than it was when a statement was prepared:
+    somebody migrates, or this is another database."""
 
 
 class TooSlow(CannotConnect):
@@ -48,7 +49,8 @@ _BY_CODE: dict[str | int, type[CannotConnect]] = {
     "28P01": LoginRefused, "28000": LoginRefused, "3D000": LoginRefused,
     1044: LoginRefused, 1045: LoginRefused, 1049: LoginRefused, 1698: LoginRefused, 1820: LoginRefused,
     "42501": NotGranted, 1142: NotGranted, 1143: NotGranted,
-    "42P01": SchemaMoved, "42703": SchemaMoved, "3F000": SchemaMoved, 1146: SchemaMoved, 1054: SchemaMoved,
+    "42P01": SchemaMoved, "42703": SchemaMoved, "3F000": SchemaMoved, "0A000": SchemaMoved,
+    1146: SchemaMoved, 1054: SchemaMoved,
     "57014": TooSlow, 1969: TooSlow, 3024: TooSlow, 1317: TooSlow, "55P03": Locked, 1205: Locked,
 }  # fmt: skip
 # libpq gives no SQLSTATE for what the server says before the session exists; PgBouncer and SQLite never do.

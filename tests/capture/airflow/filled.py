@@ -28,11 +28,13 @@ def fill(url: sa.URL, rows: int, open_rows: int) -> None:
     nothing has to be checked, and builds all indexes in one go.
     """
     kind = url.get_backend_name()
-    words, tables = _WORDS[kind], schema((2, 10)).tables
+    words, airflow = _WORDS[kind], schema((2, 10))
+    tables = airflow.tables
     rows_of = {
         "dag_run": _runs(rows // TASKS_PER_RUN, open_rows), "task_instance": _tasks(rows, open_rows),
         "job": _jobs(rows // 10, open_rows // 2), "log": _log(rows // 2), "celery_taskmeta": _results(rows // 10),
         "dag": _dags(), "slot_pool": _pools(),
+        "alembic_version": f"0|INSERT INTO alembic_version (version_num) SELECT '{airflow.head}' FROM {{SERIES}}",
     }  # fmt: skip
     for name, table in tables.items():
         create, *indexes = DIALECTS[kind].create(name, table)

@@ -1,10 +1,12 @@
 """What a glance must not miss, and what it must not ask again."""
 
+import random
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from afscope.capture.airflow import glance
 from afscope.capture.airflow.schema import Schema
 from afscope.capture.airflow.statements import OPEN_STATES, Statements
 from tests.capture.airflow.conftest import MakeLab, Watch
@@ -157,3 +159,30 @@ def test_keys_of_any_letters_are_found_again(watch: Watch, lab: Lab) -> None:
 def test_states_that_went_are_not_asked_for_where_the_version_is_known(head: str, asks: bool) -> None:
     states = Statements(Schema(head, {"task_instance": _TASK_COLUMNS}), "postgresql").open_states
     assert set(states) == set(OPEN_STATES) - (set() if asks else {"sensing", "shutdown"})
+
+
+@pytest.mark.parametrize("version", [(2, 2), (2, 10), (3, 3)])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("most", [2_000, 20])
+def test_whatever_moves_is_seen_by_the_next_poll(
+    deck: Deck, make_lab: MakeLab, monkeypatch: pytest.MonkeyPatch, kind: str, version: tuple[int, int], most: int
+) -> None:
+    """Bursts and lulls, so that each way of asking follows each other; `most`: so many keys are still looked at."""
+    monkeypatch.setattr(glance, "_MOST_KEYS", most)
+    dice = random.Random(7)
+    lab = make_lab(kind, version)
+    lab.run()
+    keys = {f"t{n}": lab.task(f"t{n}", "queued", external_executor_id="m") for n in range(25)}
+    truth: dict[str, str | None] = dict.fromkeys(keys, "queued")
+    alive, over = ("scheduled", "queued", "running", "deferred", None), ("success", "failed")
+    watch = Watch(deck, lab)
+    for burst in (1, 0, 0, 3, 3, 3, 3, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 2, 0, 8, 8, 8, 8, 0, 0, 0, 0, 0, 0, 0, 1):
+        for name in dice.sample(sorted(keys), burst):
+            truth[name] = dice.choice(alive if truth[name] in over else alive + over)  # who is over is not looked at
+            lab.move(keys[name], truth[name])
+        assert watch.poll(2)
+        assert {name: watch.states(name)[-1][1] for name in keys} == truth
+    lab.delete("task_instance", task_id="t0")
+    assert watch.poll(30)
+    assert (watch.states("t0")[-1][0] == "DELETED") == (truth["t0"] not in over)
+    watch.collector.close()

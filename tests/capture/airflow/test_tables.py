@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import pytest
+
+from afscope.capture.airflow import small
 from afscope.capture.airflow.ids import LIMIT
 from afscope.model.clock import SECOND
 from tests.capture.airflow.conftest import MakeLab, Watch
 from tests.capture.airflow.lab import Lab
+from tests.capture.airflow.test_tasks import asked
 from tests.capture.conftest import START, Deck
 
 HOUR = 3600 * SECOND
@@ -99,6 +103,35 @@ def test_heartbeats_of_task_jobs_may_wait(watch: Watch, lab: Lab) -> None:
             lab.update("job", key, latest_heartbeat=START + beat * 5 * SECOND + key["id"])
         watch.poll()
     assert [column(watch, "jobs", "id").count(n) for n in (1, 2, 3)] == [1, 1, 5]
+
+
+def test_of_many_task_jobs_only_who_comes_and_goes_is_read(
+    watch: Watch, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small, "_MANY", 3)
+    scheduler = job(lab, 1)
+    keys = {n: job(lab, n, "LocalTaskJob") for n in range(2, 9)}
+    watch.poll()
+    lab.update("job", scheduler, latest_heartbeat=START + 5 * SECOND)
+    lab.update("job", keys[2], state="success", end_date=START + 5 * SECOND)
+    lab.update("job", keys[3], state="restarting")
+    lab.update("job", keys[4], latest_heartbeat=START + 5 * SECOND)
+    lab.delete("job", id=5)
+    keys[9] = job(lab, 9, "LocalTaskJob")
+    with asked() as statements:
+        watch.poll()
+    assert ["hostname" in words for words in statements if " job" in words] == [False, True]  # ids, and some rows
+    watch.poll()
+    later = [(row["id"], row["change"], row["state"]) for row in watch.rows("jobs")][8:]
+    assert sorted(later) == [
+        (1, "MODIFIED", "running"), (2, "MODIFIED", "success"), (3, "MODIFIED", "restarting"), (5, "DELETED", None),
+        (9, "ADDED", "running"),
+    ]  # fmt: skip
+    for _ in range(5):
+        watch.poll()
+    assert [row["latest_heartbeat"] for row in watch.rows("jobs") if row["id"] == 4][
+        -1
+    ].timestamp() == START / SECOND + 5
 
 
 # Pools and DAGs
