@@ -9,7 +9,7 @@ import pytest
 
 from afscope.normalize.kube import KubeNormalizer
 from afscope.normalize.patterns import RULES
-from afscope.normalize.redact import Redactor
+from afscope.normalize.redact import PLAIN_LETTERS, Redactor
 
 CANARY = "c4n4ry"
 TEXTS = [
@@ -284,3 +284,8 @@ def test_allowed_settings_and_the_query_stay() -> None:
     scaled = next(row.values for row in rows if row.table == "scaledobjects")
     assert scaled["query"] == "SELECT 1 FROM task_instance"
     assert '"connectionFromEnv":"KEDA_DB_CONN"' in scaled["triggers"]
+
+
+def test_texts_that_are_not_looked_at_hold_no_needle() -> None:
+    plain = set(PLAIN_LETTERS.lower())
+    assert [needle for rule in RULES for needle in rule.needles if set(needle) <= plain] == []
