@@ -70,8 +70,7 @@ class Tape:
         """
         with self._lock:
             try:
-                for row in self._kube.observe(change, raw, self.pace.now(), kind=kind, since=since):
-                    self._put(row)
+                self._put_all(self._kube.observe(change, raw, self.pace.now(), kind=kind, since=since))
             except msgspec.DecodeError as error:
                 self._note(kind, f"{kind}: {error}")
             while self._kube.problems:
@@ -190,6 +189,14 @@ class Tape:
                 self.say(sentence)
             self._count_redactions()
             self._writer.tick()
+
+    def _put_all(self, rows: Iterable[Row]) -> None:
+        kept = [row for row in rows if row.table not in self._shed]
+        self._writer.extend(kept)
+        self.rows += len(kept)
+        for row in kept if self._listeners else ():
+            for listener in self._listeners.get(row.table, ()):
+                listener(row)
 
     def _put(self, row: Row) -> None:
         if row.table in self._shed:
