@@ -27,7 +27,7 @@ RECORDING = Path(__file__).parents[1] / "tests" / "data" / "recordings" / "pool"
 
 
 def pods(count: int, updates: int) -> Iterator[dict[str, Any]]:
-    """A real worker pod, many times, and changes of them: a condition and the version."""
+    """A real worker pod, many times, each with its own names, places and times; and changes of them, one by one."""
     with gzip.open(RECORDING / "k8s" / "pods.jsonl.gz") as file:
         seen = [json.loads(line) for line in file]
     model = max(
@@ -37,20 +37,50 @@ def pods(count: int, updates: int) -> Iterator[dict[str, Any]]:
     for number in range(count):
         yield {"t": T0, "type": "LIST", "object": _pod(text, model, number, number + 1, 0)}
     for number in range(updates):
-        yield {
-            "t": T0 + 10,
-            "type": "MODIFIED",
-            "object": _pod(text, model, number % count, count + number + 1, number),
-        }
+        body = _pod(text, model, number % count, count + number + 1, 1 + number // count)
+        yield {"t": T0 + 10, "type": "MODIFIED", "object": body}
 
 
 def _pod(text: str, model: dict[str, Any], number: int, version: int, turn: int) -> dict[str, Any]:
+    """A pod after its kubelet's `turn`-th report: with each it becomes ready or ceases to be, with all that says so."""
     body: dict[str, Any] = json.loads(text.replace(model["metadata"]["name"], f"worker-{number:05}"))
-    body["metadata"] |= {"uid": f"uid-{number:05}", "resourceVersion": str(version)}
-    for condition in body["status"].get("conditions", []):
-        condition["lastTransitionTime"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(T0 + turn % 10))
-    body["status"]["message"] = f"turn {turn}"
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(T0 - 3600 + number + 10 * turn))
+    ready = turn % 2 == 1
+    body["metadata"] |= {
+        "uid": f"{number:08x}-aa0f-4d4b-9add-d977e1d0a72c",
+        "resourceVersion": str(version),
+        "managedFields": _managed(now),
+    }
+    for condition in body["status"]["conditions"]:
+        if condition["type"] in ("Ready", "ContainersReady"):
+            condition |= {"status": str(ready), "lastTransitionTime": now}
+    for container in body["status"]["containerStatuses"]:
+        container |= {"ready": ready, "restartCount": turn // 2}
+    body["status"] |= {"hostIP": f"10.0.0.{number % 40}", "podIP": f"10.1.{number // 250}.{number % 250}"}
+    body["spec"] |= {"nodeName": f"node-{number % 40}"}
     return body
+
+
+def _managed(now: str) -> list[dict[str, Any]]:
+    """What an API server keeps about who wrote what of a pod: its creator, and its kubelet with each report."""
+    conditions: dict[str, Any] = {
+        f'k:{{"type":"{name}"}}': {".": {}, "f:lastProbeTime": {}, "f:lastTransitionTime": {}, "f:status": {}}
+        for name in ("ContainersReady", "Initialized", "Ready")
+    }
+    status = {"f:conditions": conditions, "f:containerStatuses": {}, "f:hostIP": {}, "f:phase": {}, "f:podIP": {}}
+    labels: dict[str, Any] = {
+        "f:labels": {".": {}, "f:component": {}, "f:release": {}, "f:tier": {}},
+        "f:ownerReferences": {".": {}},
+    }
+    spec: dict[str, Any] = {
+        "f:containers": {'k:{"name":"worker"}': {".": {}, "f:args": {}, "f:env": {".": {}}, "f:image": {}}}
+    }
+    return [
+        {"manager": "kube-controller-manager", "operation": "Update", "apiVersion": "v1", "time": "2027-01-15T06:00:00Z",
+         "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": labels, "f:spec": spec}},
+        {"manager": "kubelet", "operation": "Update", "apiVersion": "v1", "time": now, "fieldsType": "FieldsV1",
+         "fieldsV1": {"f:status": status}, "subresource": "status"},
+    ]  # fmt: skip
 
 
 def events(count: int) -> Iterator[dict[str, Any]]:
@@ -81,13 +111,14 @@ with CaptureWriter.create(Path(out), clock=SystemPace(), options=WriterOptions(s
     collector = KubeCollector(cluster, tape, watched, timing=Timing())
     stop, seen, total = threading.Event(), [0], [0]
     observed = tape.observed
-    def count(change, raw, *, kind):
-        observed(change, raw, kind=kind)
+    def count(change, raw, *, kind, since=None):
+        timed = observed(change, raw, kind=kind, since=since)
         if change != "STATE":
             seen[0] += 1
             total[0] += len(raw)
             if seen[0] >= wanted:
                 stop.set()
+        return timed
     tape.observed = count
     thread = threading.Thread(target=collector.run, args=(stop,), daemon=True)
     thread.start()

@@ -76,8 +76,7 @@ class Tape:
         """
         with self._lock:
             try:
-                for row in self._kube.observe(change, raw, self.pace.now(), kind=kind, since=since):
-                    self._put(row)
+                self._put_all(self._kube.observe(change, raw, self.pace.now(), kind=kind, since=since))
             except msgspec.DecodeError as error:
                 self._note(kind, f"{kind}: {error}")
             while self._kube.problems:
@@ -215,6 +214,14 @@ class Tape:
         for table, until in self._proofs.news():
             if table not in self._shed:
                 self.sample(proven.METRIC + table, (now - until) / SECOND)
+
+    def _put_all(self, rows: Iterable[Row]) -> None:
+        kept = [row for row in rows if row.table not in self._shed]
+        self._writer.extend(kept)
+        self.rows += len(kept)
+        for row in kept if self._listeners else ():
+            for listener in self._listeners.get(row.table, ()):
+                listener(row)
 
     def _put(self, row: Row) -> None:
         if row.table in self._shed:

@@ -53,6 +53,10 @@ class Rule(NamedTuple):
     bare: bool = False
     """Finds secrets in single words; all other rules need an `=`, `:`, `@` or space to find any."""
 
+    def held_by(self, needles: list[str]) -> bool:
+        """Whether one of its needles is among these."""
+        return any([needle in needles for needle in self.needles])  # noqa: C419  (a list is faster here)
+
 
 RULES = (
     Rule(

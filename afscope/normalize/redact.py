@@ -6,9 +6,9 @@ pattern can only know what somebody has seen before. What stays and what goes, f
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from afscope.normalize.allowed import (
     AIRFLOW_ANNOTATIONS,
@@ -21,12 +21,28 @@ from afscope.normalize.patterns import MASK, RULES, SECRET_FLAG, SECRET_KEY, SEP
 
 __all__ = ["ENV_KEPT", "MASK", "TRIGGER_KEPT", "Redactor", "writes_replicas"]
 
-_BARE_RULES = tuple(rule for rule in RULES if rule.bare)
-_SQL_RULES = tuple(rule for rule in RULES if not rule.prose)
+
+class _Rules:
+    """Some of the rules, and all their needles: they share many, and a text is looked at once for each."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules = tuple(rules)
+        self.needles = tuple(dict.fromkeys(needle for rule in self.rules for needle in rule.needles))
+
+
+_ALL = _Rules(RULES)
+_BARE = _Rules(rule for rule in RULES if rule.bare)
+_SQL = _Rules(rule for rule in RULES if not rule.prose)
+PLAIN_LETTERS = "0123456789abcdef-:.TZ"
+"""Whatever has only these (uids, hashes, versions, times, addresses) holds no needle of any rule, and needs no look."""
 _DATA = frozenset({"data", "stringData", "binaryData"})
 # Objects repeat the same strings update after update; remembering the verdict is ten times faster than the patterns.
 _REMEMBERED, _LONGEST = 16_384, 2_048
-_Verdict = tuple[str, tuple[tuple[str, int], ...]]
+_KEYS = 4_096
+_T = TypeVar("_T")
+Maskings = tuple[tuple[str, int], ...]
+"""How often which rule had to mask something."""
+_Verdict = tuple[str, Maskings]
 _GONE = object()
 
 
@@ -35,21 +51,37 @@ class Redactor:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self._log: list[tuple[str, int]] | None = None
+        self._clean: set[str] = set()
+        """Texts that were looked at and hold no secret."""
         self._known: dict[str, _Verdict] = {}
+        """What became of others."""
+        self._plain: set[str] = set()
+        """Keys of documents that say nothing about the text below them."""
 
     def text(self, text: str) -> str:
         """Free text: messages, log lines, arguments."""
-        verdict = self._known.get(text)
-        if verdict is None:
-            verdict = _scrubbed(text, RULES)
-            if len(text) <= _LONGEST:
-                if len(self._known) >= _REMEMBERED:
-                    self._known.clear()
-                self._known[text] = verdict
-        clean, hits = verdict
-        for rule, count in hits:
-            self.counts[rule] += count
+        if text in self._clean or not text.strip(PLAIN_LETTERS):
+            return text
+        clean, hits = self._known.get(text) or self._verdict(text)
+        self.count(hits)
         return clean
+
+    def is_clean(self, key: str, text: str) -> bool:
+        """Whether a member of an object holds nothing to mask. True is certain; False may mean that nobody looked."""
+        return key in self._plain and (text in self._clean or not text.strip(PLAIN_LETTERS))
+
+    def _verdict(self, text: str) -> _Verdict:
+        clean, hits = verdict = _scrubbed(text, _ALL)
+        if len(text) <= _LONGEST:
+            if len(self._clean) + len(self._known) >= _REMEMBERED:
+                self._clean.clear()
+                self._known.clear()
+            if hits or clean != text:
+                self._known[text] = verdict
+            else:
+                self._clean.add(text)
+        return verdict
 
     def optional(self, text: str | None) -> str | None:
         """As `text`, None stays None."""
@@ -57,8 +89,8 @@ class Redactor:
 
     def query(self, sql: str) -> str:
         """A trigger's SQL. It is run again on recorded rows, so columns named host, user or database stay."""
-        clean, hits = _scrubbed(sql, _SQL_RULES)
-        self.counts.update(dict(hits))
+        clean, hits = _scrubbed(sql, _SQL)
+        self.count(hits)
         return clean
 
     def env_value(self, name: str, value: str) -> str:
@@ -96,7 +128,7 @@ class Redactor:
         out: dict[str, Any] = {}
         for key, value in annotations.items():
             if key.startswith(ANNOTATIONS_DROPPED):
-                self.counts["annotation"] += 1
+                self.count((("annotation", 1),))
             elif key in AIRFLOW_ANNOTATIONS or key.startswith(ANNOTATIONS_KEPT):
                 out[key] = self._string(key, value) if isinstance(value, str) else value
             else:
@@ -104,13 +136,15 @@ class Redactor:
         return out
 
     def labels(self, labels: dict[str, str | None] | None) -> dict[str, str | None] | None:
-        """Labels, cleaned as texts; None stays None."""
-        return None if labels is None else {key: self.optional(value) for key, value in labels.items()}
+        """Labels, cleaned as members of a document: one whose key names a secret is masked. None stays None."""
+        if labels is None:
+            return None
+        return {key: None if value is None else self._string(key, value) for key, value in labels.items()}
 
     def object(self, obj: dict[str, Any]) -> dict[str, Any]:
         """A whole API object, for the table `objects`."""
         if not _DATA.isdisjoint(obj):
-            self.counts[f"{str(obj.get('kind')).lower()}_data"] += 1
+            self.count(((f"{str(obj.get('kind')).lower()}_data", 1),))
             obj = {key: value for key, value in obj.items() if key not in _DATA}
         return self._document(obj)
 
@@ -124,16 +158,48 @@ class Redactor:
             return {key: self._string(key, value)}
         return self._document({key: value})
 
+    def counted(self, clean: Callable[..., _T], *args: Any) -> tuple[_T, Maskings]:
+        """What `clean` makes of these, and what was masked in that."""
+        outer, self._log = self._log, []
+        try:
+            return clean(*args), tuple(self._log)
+        finally:
+            if outer is not None:
+                outer += self._log
+            self._log = outer
+
+    def aside(self, clean: Callable[..., _T], *args: Any) -> tuple[_T, Maskings]:
+        """As `counted`, but what was masked is not counted yet."""
+        counts, log = self.counts, self._log
+        self.counts, self._log = Counter(), None
+        try:
+            return self.counted(clean, *args)
+        finally:
+            self.counts, self._log = counts, log
+
+    def count(self, maskings: Maskings) -> None:
+        """Counts what was masked; for those who remember what became of something."""
+        for rule, count in maskings:
+            self.counts[rule] += count
+        if self._log is not None:
+            self._log += maskings
+
     def _mask(self, rule: str, value: Any) -> Any:
         """Nothing stays nothing: an empty value is a clue, and no secret."""
         if value is None or value == "":
             return value
-        self.counts[rule] += 1
+        self.count(((rule, 1),))
         return MASK
 
     def _document(self, document: dict[str, Any]) -> dict[str, Any]:
         out: dict[str, Any] = {}
+        plain, clean = self._plain, self._clean
         for key, value in document.items():
+            kind = type(value)
+            if key in plain and kind is not dict and kind is not list:  # most of all there is
+                known = kind is not str or value in clean or not value.strip(PLAIN_LETTERS)
+                out[key] = value if known else self.text(value)
+                continue
             special = _SPECIAL.get(key)
             if special is not None:
                 if (cleaned := special(self, value)) is not _GONE:
@@ -159,14 +225,25 @@ class Redactor:
 
     def _string(self, key: str, value: str) -> str:
         """A string under a key that names a secret is one, whatever it looks like."""
-        if _names_secret(key):
-            return str(self._mask("named_secret", value))
+        if key not in self._plain:
+            if _names_secret(key):
+                return str(self._mask("named_secret", value))
+            self._say_plain(key)
         return self.text(value)
 
+    def _say_plain(self, key: str) -> None:
+        if key not in _SPECIAL:
+            if len(self._plain) >= _KEYS:
+                self._plain.clear()
+            self._plain.add(key)
+
     def _number(self, key: str, value: Any) -> Any:
-        if isinstance(value, bool) or value is None or not _names_secret(key):
+        if isinstance(value, bool) or value is None:
             return value
-        return self._mask("named_secret", value)
+        if _names_secret(key):
+            return self._mask("named_secret", value)
+        self._say_plain(key)
+        return value
 
     def _trigger_value(self, key: str, value: Any) -> Any:
         if key == "query" and isinstance(value, str):
@@ -237,19 +314,19 @@ def _names_secret(key: str) -> bool:
     return SECRET_KEY.search(key) is not None
 
 
-def _scrubbed(text: str, rules: tuple[Rule, ...]) -> _Verdict:
+def _scrubbed(text: str, rules: _Rules) -> _Verdict:
     """The text without secrets, and how often which rule had to mask something."""
-    if text.isdigit() or (len(text) == 20 and text[4] == text[7] == "-" and text[10] == "T" and text[19] == "Z"):
-        return text, ()
     if SEPARATED.search(text) is None:
-        rules = _BARE_RULES
+        rules = _BARE
     low = text.lower()
+    found = [needle for needle in rules.needles if needle in low]
     hits: Counter[str] = Counter()
-    for rule in rules:
-        if any([needle in low for needle in rule.needles]):  # noqa: C419  (a list is faster than a generator here)
-            text, count = rule.pattern.subn(rule.replacement, text)
-            if count:
-                hits[rule.name] += count
+    for rule in rules.rules if found else ():
+        if not rule.held_by(found):
+            continue
+        text, count = rule.pattern.subn(rule.replacement, text)
+        if count:
+            hits[rule.name] += count
     return text, tuple(hits.items())
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from afscope.model.clock import Micros
+from afscope.model.encoded import Encoded
 from afscope.model.row import DELETED
 from afscope.store import mergepatch
 from afscope.store.keyframe import CHANGE, SEEN_AT, Values
@@ -40,13 +41,13 @@ class ObjectBodies:
         elif row[_FULL]:
             self._last[identity] = row
         patch = _patch(before[_BODY], row[_BODY]) if before is not None and row[_FULL] else None
-        return row if patch is None else [*row[:_FULL], False, patch]
+        return [*row[:_FULL], False, patch] if patch is not None else _plain(row)
 
     def keyframe(self, seen_at: Micros) -> Iterator[Values]:
         """Every live object in full; later patches build on these rows."""
         for row in self._last.values():
             row[SEEN_AT] = max(seen_at, row[SEEN_AT])
-            yield [row[0], row[SEEN_AT], "STATE", *row[CHANGE + 1 :]]
+            yield _plain([row[0], row[SEEN_AT], "STATE", *row[CHANGE + 1 :]])
 
 
 class Body(NamedTuple):
@@ -70,16 +71,50 @@ def full_bodies(rows: Iterable[Mapping[str, Any]]) -> Iterator[Body]:
 
 
 _PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENCODER = msgspec.json.Encoder()
+_NEW = object()
+# Of these equal values are equal bytes.
+_AS_BYTES = (str, msgspec.Raw)
+
+
+def _plain(row: Values) -> Values:
+    """The row with a body that any encoder takes."""
+    return [*row[:_BODY], str(row[_BODY])] if type(row[_BODY]) is Encoded else row
 
 
 def _patch(before: str, after: str) -> str | None:
     """The merge patch as text when there is one and it is smaller than `after`."""
     try:
-        patch = _raw_diff(before.encode(), after.encode(), depth=2)
+        if type(before) is Encoded and type(after) is Encoded:
+            patch = _parts_diff(before.parts, after.parts, depth=2)
+        else:
+            patch = _raw_diff(before.encode(), after.encode(), depth=2)
     except (mergepatch.NotExpressible, msgspec.DecodeError):
         return None
-    text = msgspec.json.encode(patch).decode()
+    text = _ENCODER.encode(patch).decode()
     return text if len(text) < len(after) else None
+
+
+def _parts_diff(before: dict[str, Any], after: dict[str, Any], depth: int) -> mergepatch.Json:
+    """`_raw_diff` of what these are the members of, with as little decoding as there are changes."""
+    patch: dict[str, mergepatch.Json] = {name: None for name in before if name not in after}
+    for name in [name for name, member in after.items() if before.get(name, _NEW) is not member]:
+        known, member = before.get(name, _NEW), after[name]
+        if type(known) is type(member) and type(member) in _AS_BYTES and known == member:
+            continue
+        if type(known) is dict and type(member) is dict:
+            below = _parts_diff(known, member, depth - 1)
+            if below or list(known) != list(member):
+                patch[name] = below
+        elif member is None:
+            raise mergepatch.NotExpressible(f"member {name!r} is null")
+        elif type(member) is str:
+            patch[name] = member
+        elif known is _NEW:
+            patch[name] = mergepatch.diff(None, msgspec.json.decode(_ENCODER.encode(member)))
+        elif (old := _ENCODER.encode(known)) != (new := _ENCODER.encode(member)):
+            patch[name] = _raw_diff(old, new, depth - 1) if new.startswith(b"{") else msgspec.Raw(new)
+    return patch
 
 
 def _raw_diff(before: bytes, after: bytes, depth: int) -> mergepatch.Json:

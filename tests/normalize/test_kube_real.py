@@ -55,7 +55,7 @@ def test_real_objects(folder: Path) -> None:
                 last[uid] = row.values["ts"]
         whole = rows[-1]
         assert whole.table == "objects"
-        body = msgspec.json.decode(whole.values["body"])
+        body = msgspec.json.decode(str(whole.values["body"]))
         assert body["metadata"]["uid"] == sent["metadata"]["uid"]
         assert body.get("status") is not None or sent.get("status") is None
         assert body["kind"] in TABLE_OF_KIND

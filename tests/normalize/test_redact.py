@@ -9,7 +9,7 @@ import pytest
 
 from afscope.normalize.kube import KubeNormalizer
 from afscope.normalize.patterns import RULES
-from afscope.normalize.redact import Redactor
+from afscope.normalize.redact import PLAIN_LETTERS, Redactor
 
 CANARY = "c4n4ry"
 TEXTS = [
@@ -187,6 +187,9 @@ def test_what_stays_of_annotations() -> None:
     assert redactor.counts == {"annotation": 2}
 
 
+LABELS = {"app": "w", "api-token": CANARY, "note": f"password={CANARY}"}
+
+
 def planted() -> list[dict[str, Any]]:
     """API objects with secrets wherever people put them."""
     env = [
@@ -203,7 +206,7 @@ def planted() -> list[dict[str, Any]]:
         "envFrom": [{"secretRef": {"name": "airflow-env"}}],
     }  # fmt: skip
     meta = {
-        "name": "w", "namespace": "air", "uid": "1", "resourceVersion": "1",
+        "name": "w", "namespace": "air", "uid": "1", "resourceVersion": "1", "labels": LABELS,
         "annotations": {
             "kubectl.kubernetes.io/last-applied-configuration": f'{{"x":"{CANARY}"}}',
             "vendor/api-token": CANARY, "note": f"password={CANARY}", "plain": CANARY, "checksum/secret": CANARY,
@@ -217,7 +220,7 @@ def planted() -> list[dict[str, Any]]:
         {"kind": "Pod", "apiVersion": "v1", "metadata": meta, "spec": {
             "containers": [container], "initContainers": [{**container, "name": "wait"}],
             "volumes": [{"csi": {"volumeAttributes": {"clientSecret": CANARY}}}, {"flexVolume": {"options": {"password": CANARY}}}]},
-         "status": {"message": f"token={CANARY}", "containerStatuses": [{"name": "worker", "state": state}]}},
+         "status": {"reason": f"token={CANARY}", "message": f"token={CANARY}", "containerStatuses": [{"name": "worker", "state": state}]}},
         {"kind": "Deployment", "apiVersion": "apps/v1", "metadata": meta,
          "spec": {"replicas": 1, "template": {"metadata": {}, "spec": {"containers": [container]}}},
          "status": {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": f"secret: {CANARY}"}]}},
@@ -284,3 +287,8 @@ def test_allowed_settings_and_the_query_stay() -> None:
     scaled = next(row.values for row in rows if row.table == "scaledobjects")
     assert scaled["query"] == "SELECT 1 FROM task_instance"
     assert '"connectionFromEnv":"KEDA_DB_CONN"' in scaled["triggers"]
+
+
+def test_texts_that_are_not_looked_at_hold_no_needle() -> None:
+    plain = set(PLAIN_LETTERS.lower())
+    assert [needle for rule in RULES for needle in rule.needles if set(needle) <= plain] == []

@@ -14,6 +14,7 @@ import urllib3
 from urllib3.util import Timeout, make_headers
 
 from afscope import __version__
+from afscope.capture.kube import chunked
 from afscope.capture.kube.credentials import Credentials
 from afscope.capture.kube.errors import ApiError, Silent, Unreachable, api_error
 from afscope.capture.kube.meter import RequestBudget, ServerClock
@@ -50,7 +51,7 @@ class Stream:
         """What has come, without waiting for more."""
         response = self._response
         if getattr(response, "chunked", False):
-            yield from response.stream(_CHUNK, decode_content=False)
+            yield from chunked.payload(response)
             return
         # A proxy that speaks HTTP/1.0 sends no chunks; `stream` would wait until one of ours is full.
         while piece := response.read1(_CHUNK, decode_content=False):

@@ -7,11 +7,11 @@ import msgspec
 
 from afscope.model.clock import SECOND, Micros
 from afscope.model.row import DELETED, Row
-from afscope.normalize.kube import cluster, lenient, pods, scaling, types, workloads
-from afscope.normalize.kube.bodies import Bodies
+from afscope.normalize.kube import cluster, lenient, podparts, pods, scaling, types, workloads
+from afscope.normalize.kube.bodies import REMEMBERED, Bodies, Body
 from afscope.normalize.kube.common import when
 from afscope.normalize.kube.events import Events
-from afscope.normalize.kube.settings import Settings
+from afscope.normalize.kube.settings import Settings, pod_settings
 from afscope.normalize.redact import Redactor
 
 # An object's own newest time dates its change when it lies this close before the moment it was seen.
@@ -57,11 +57,23 @@ _TYPES = {**{kind: entry.type for kind, entry in _KINDS.items()}, "Event": types
 _DECODERS = {kind: msgspec.json.Decoder(wanted) for kind, wanted in _TYPES.items()}
 
 
+class _Reading(NamedTuple):
+    """What an object says: its row, its own times, and settings."""
+
+    row: dict[str, Any]
+    times: Iterable[Micros | None]
+    meta: types.Meta
+    settings: Iterable[dict[str, Any]]
+
+
 class KubeNormalizer:
     """Turns observations of API objects into rows. Remembers per object what it needs to date and count changes."""
 
-    def __init__(self, redactor: Redactor, began: Micros | None = None) -> None:
-        """`began` is when the recording begins, if something else than the first observation says it."""
+    def __init__(self, redactor: Redactor, began: Micros | None = None, *, remembered: int = REMEMBERED) -> None:
+        """`began` is when the recording begins, if something else than the first observation says it.
+
+        `remembered`, in bytes, is what may be kept of objects so as not to read again what their updates repeat.
+        """
         self.redactor = redactor
         self.problems: list[str] = []
         """What was left out of typed rows because it had an unexpected type: "Kind ns/name: field: why"."""
@@ -70,7 +82,7 @@ class KubeNormalizer:
         self.began = began
         self.timed = False
         """Whether the last observation, if it had a `since`, said itself when it happened."""
-        self._bodies = Bodies(redactor)
+        self._bodies = Bodies(redactor, remembered)
         self._dates: dict[str, tuple[Micros, Micros]] = {}
         self._events = Events(redactor)
         self._settings = Settings(redactor)
@@ -89,26 +101,37 @@ class KubeNormalizer:
         an unexpected type costs that field only, and is noted in `problems`.
         """
         self.timed = False
-        body = self._bodies.parts(raw)
+        whole = self._bodies.read(raw)
+        body = whole.parts
         kind = kind or _text(body.get("kind")) or ""
         self.kinds.add(kind)
         self.began = seen_at if self.began is None else min(self.began, seen_at)
-        obj = self._typed(kind, raw, body)
         dated = seen_at
-        if kind == "Event" and obj is not None:
-            values = self._events.row(obj, change, seen_at, self.began)
-            self.timed = values is None or values["ts"] != seen_at
-            if values is not None:
-                dated = values["ts"]
-                yield Row("events", {**values, "seen_at": seen_at})
-        elif obj is not None:
-            entry = _KINDS[kind]
-            dated = self._date(obj.metadata, entry.times(obj), seen_at, change, since)
-            head = {"ts": dated, "seen_at": seen_at, "change": change}
-            yield Row(entry.table, {**entry.row(obj, self.redactor), **head})
-            for setting in self._said(kind, obj, change):
+        if kind == "Event":
+            if (obj := self._typed(kind, raw, body)) is not None:
+                values = self._events.row(obj, change, seen_at, self.began)
+                self.timed = values is None or values["ts"] != seen_at
+                if values is not None:
+                    dated = values["ts"]
+                    yield Row("events", {**values, "seen_at": seen_at})
+        elif kind in _KINDS and (read := self._read(kind, raw, whole, change, since)) is not None:
+            dated = self._date(read.meta, read.times, seen_at, change, since)
+            read.row.update(ts=dated, seen_at=seen_at, change=change)
+            yield Row(_KINDS[kind].table, read.row)
+            for setting in read.settings:
                 yield Row("airflow_config", {"ts": dated, "seen_at": seen_at, **setting})
-        yield self._object(kind, body, dated, seen_at, change)
+        yield self._object(kind, whole, dated, seen_at, change)
+
+    def _read(self, kind: str, raw: bytes, whole: Body, change: str, since: Micros | None) -> _Reading | None:
+        """What an object says; None when next to nothing of it is as it should be."""
+        if kind == "Pod" and since is None and (pod := podparts.read(whole, self.redactor)) is not None:
+            times = [time for part in pod.times.values() for time in part]
+            return _Reading(pod.row, times, pod.meta, self._settings.pod(pod.settings, change))
+        obj = self._typed(kind, raw, whole.parts)
+        if obj is None:
+            return None
+        entry = _KINDS[kind]
+        return _Reading(entry.row(obj, self.redactor), entry.times(obj), obj.metadata, self._said(kind, obj, change))
 
     def _typed(self, kind: str, raw: bytes, body: dict[str, Any]) -> Any:
         """The object as its type; None for other kinds, and when next to nothing of it is as it should be."""
@@ -120,13 +143,13 @@ class KubeNormalizer:
         except msgspec.ValidationError:
             reading = lenient.convert(msgspec.json.decode(raw), _TYPES[kind])
             meta = _mapping(body.get("metadata"))
-            name = f"{meta.get('namespace') or '-'}/{meta.get('name')}"
+            name = f"{_text(meta.get('namespace')) or '-'}/{_text(meta.get('name'))}"
             self.problems += [f"{kind} {name}: {why}" for why in reading.left_out]
             return reading.value
 
     def _said(self, kind: str, obj: Any, change: str) -> Iterator[dict[str, Any]]:
         if kind == "Pod":
-            return self._settings.pod(obj, change)
+            return self._settings.pod(pod_settings(obj.metadata, obj.spec, self.redactor), change)
         if kind in ("Deployment", "StatefulSet"):
             return self._settings.workload(obj, change)
         return iter(())
@@ -139,6 +162,7 @@ class KubeNormalizer:
         newest_before, dated_before = self._dates.get(identity, (0, 0))
         if change == DELETED:
             self._dates.pop(identity, None)
+            self._bodies.forget(meta.uid)
             return max(seen_at, dated_before)
         newest = _newest(times, seen_at)
         if since is not None:
@@ -151,7 +175,8 @@ class KubeNormalizer:
         self._dates[identity] = max(newest_before, newest), dated
         return dated
 
-    def _object(self, kind: str, body: dict[str, Any], ts: Micros, seen_at: Micros, change: str) -> Row:
+    def _object(self, kind: str, whole: Body, ts: Micros, seen_at: Micros, change: str) -> Row:
+        body = whole.parts
         body.setdefault("kind", kind)
         if not body.get("apiVersion") and (api := _api_of(kind, body)):
             body["apiVersion"] = api
@@ -167,7 +192,7 @@ class KubeNormalizer:
             "uid": _text(meta.get("uid")),
             "resource_version": _text(meta.get("resourceVersion")),
             "full": True,
-            "body": self._bodies.text(body),
+            "body": whole.text(),
         }
         return Row("objects", values)
 
@@ -185,7 +210,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 def _newest(times: Iterable[Micros | None], seen_at: Micros) -> Micros:
     """The newest time that is not in the future; 0 for none."""
-    return max((t for t in times if t is not None and t <= seen_at + _AHEAD), default=0)
+    return max([t for t in times if t is not None and t <= seen_at + _AHEAD], default=0)
 
 
 def _text(value: Any) -> str | None:

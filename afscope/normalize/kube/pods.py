@@ -1,7 +1,7 @@
 """Pods to rows of `pods`."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,7 @@ from afscope.normalize.kube.types import (
     ContainerPhase,
     ContainerState,
     ContainerStatus,
+    Meta,
     Pod,
     PodSpec,
     PodStatus,
@@ -29,25 +30,42 @@ _ENCODER = msgspec.json.Encoder()
 _Amount = str | int | float | None
 
 
+class Part(NamedTuple):
+    """What a part of a pod says: columns of its row, and the times in it."""
+
+    columns: dict[str, Any]
+    times: tuple[Micros, ...]
+
+
 def pod(obj: Pod, redactor: Redactor) -> dict[str, Any]:
     """One row of `pods`."""
-    meta, spec, status = obj.metadata, obj.spec, obj.status
-    container = main_container(meta, spec)
-    main = next((s for s in status.container_statuses or () if s.name == container.name), _NO_STATUS)
+    meta, status = obj.metadata, obj.status
     return {
+        **lasting(meta, obj.spec, redactor).columns,
+        "resource_version": meta.resource_version,
+        **words(status.phase, status.reason, status.message, redactor).columns,
+        **conditioned(status.conditions, redactor).columns,
+        **contained(status, main_container(meta, obj.spec).name, redactor).columns,
+    }
+
+
+def times(obj: Pod) -> Iterator[Micros | None]:
+    """Every own time of a pod: the newest says when its latest change happened."""
+    yield from _lifetime(obj.metadata)
+    yield from _condition_times(obj.status.conditions)
+    yield from _container_times(obj.status)
+
+
+def lasting(meta: Meta, spec: PodSpec, redactor: Redactor) -> Part:
+    """What hardly ever changes; all of metadata but the version, and the spec."""
+    container = main_container(meta, spec)
+    columns = {
         **identity(meta),
         **owner(meta),
         "labels": document(redactor.labels(meta.labels)),
         "created_at": when(meta.creation_timestamp),
-        "phase": status.phase,
-        "reason": status.reason,
-        "message": redactor.optional(status.message),
         "node": spec.node_name,
-        **_conditions(by_type(status.conditions), redactor),
         "main_container": container.name or None,
-        **_main(main),
-        **_waiting(status, redactor),
-        "containers": _containers(status, redactor),
         "deletion_at": when(meta.deletion_timestamp),
         "deletion_grace_s": meta.deletion_grace_period_seconds,
         "grace_period_s": spec.termination_grace_period_seconds,
@@ -56,17 +74,42 @@ def pod(obj: Pod, redactor: Redactor) -> dict[str, Any]:
         "worker_concurrency": worker_concurrency(container),
         "args": document(redactor.args(command_line(container))),
     }
+    return Part(columns, _known(_lifetime(meta)))
 
 
-def times(obj: Pod) -> Iterator[Micros | None]:
-    """Every own time of a pod: the newest says when its latest change happened."""
-    meta, status = obj.metadata, obj.status
+def words(phase: str | None, reason: str | None, message: str | None, redactor: Redactor) -> Part:
+    """What the status says in words."""
+    return Part({"phase": phase, "reason": redactor.optional(reason), "message": redactor.optional(message)}, ())
+
+
+def conditioned(conditions: list[Condition] | None, redactor: Redactor) -> Part:
+    """status.conditions."""
+    return Part(_conditions(by_type(conditions), redactor), _known(_condition_times(conditions)))
+
+
+def contained(status: PodStatus, main: str, redactor: Redactor) -> Part:
+    """The states of all containers; `main` is the one that does the pod's work."""
+    state = next((s for s in status.container_statuses or () if s.name == main), _NO_STATUS)
+    columns = {**_main(state), **_waiting(status, redactor), "containers": _containers(status, redactor)}
+    return Part(columns, _known(_container_times(status)))
+
+
+def _known(times: Iterable[Micros | None]) -> tuple[Micros, ...]:
+    return tuple([t for t in times if t is not None])
+
+
+def _lifetime(meta: Meta) -> Iterator[Micros | None]:
     yield when(meta.creation_timestamp)
     deadline = when(meta.deletion_timestamp)
     if deadline is not None:
         yield deadline - (meta.deletion_grace_period_seconds or 0) * SECOND
-    for c in status.conditions or ():
-        yield when(c.last_transition_time)
+
+
+def _condition_times(conditions: list[Condition] | None) -> Iterator[Micros | None]:
+    return (when(c.last_transition_time) for c in conditions or ())
+
+
+def _container_times(status: PodStatus) -> Iterator[Micros | None]:
     for container in (*(status.init_container_statuses or ()), *(status.container_statuses or ())):
         for state in (container.state, container.last_state):
             phase = _phase(state)
