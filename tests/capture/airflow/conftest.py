@@ -57,6 +57,10 @@ class Watch:
             if (row["task_id"], row["run_id"]) == (task_id, run_id)
         ]
 
+    def newest(self) -> dict[str, str | None]:
+        """The state in the last row of each task, by its id."""
+        return {row["task_id"]: row["state"] for row in self.rows("task_instances")}
+
 
 @pytest.fixture
 def watch(deck: Deck, lab: Lab) -> Iterator[Watch]:

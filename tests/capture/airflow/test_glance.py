@@ -181,7 +181,8 @@ def test_whatever_moves_is_seen_by_the_next_poll(
             truth[name] = dice.choice(alive if truth[name] in over else alive + over)  # who is over is not looked at
             lab.move(keys[name], truth[name])
         assert watch.poll(2)
-        assert {name: watch.states(name)[-1][1] for name in keys} == truth
+        seen = watch.newest()
+        assert {name: seen[name] for name in keys} == truth
     lab.delete("task_instance", task_id="t0")
     assert watch.poll(30)
     assert (watch.states("t0")[-1][0] == "DELETED") == (truth["t0"] not in over)
