@@ -105,7 +105,7 @@ def test_everything_in_one_folder_is_one_capture(tmp_path: Path) -> None:
 def test_a_gzip_bomb_is_given_up(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "SMALL", 1 << 20)
     head = b"[2026-11-22T20:00:01.000+0000] {x.py:1} INFO - x\n" if name.endswith("log") else b'{"kind": "Pod"}\n'
-    written(tmp_path / "dump", f"{name}.gz", gzip.compress(head + b"x\n" * (4 << 20)))
+    written(tmp_path / "dump", f"{name}.gz", gzip.compress(head + (b"x" * 1023 + b"\n") * (8 << 10)))
     written(tmp_path / "dump", "good.json", '{"kind": "Pod", "metadata": {"name": "w", "uid": "w"}}')
     import_sources([tmp_path / "dump"], tmp_path / "x")
     assert any("unpacks to more than" in line for line in Capture.open(tmp_path / "x").manifest.unread)
