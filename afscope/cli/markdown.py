@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from afscope.cli.gap_lines import gap_lines
 from afscope.cli.options import People
 from afscope.cli.output import plain
 from afscope.cli.verdict_view import (
@@ -71,6 +72,5 @@ def _rest(analysis: Analysis, who: People) -> Iterator[str]:
             yield f"- {word(who.lang, 'needs')} {escape(needs)}: {escape(', '.join(causes))}"
     if analysis.gaps:
         yield f"\n## {word(who.lang, 'gaps')}\n"
-        for gap in analysis.gaps:
-            span = f"{who.full(gap.from_ts)} – {who.full(gap.to_ts)}"
-            yield f"- {span} {escape(gap.source)}: {escape(gap.reason)}"
+        for span, sources, reason in gap_lines(analysis.gaps, who.full):
+            yield f"- {span} {escape(sources)}: {escape(reason)}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from afscope.cli.gap_lines import gap_lines
 from afscope.cli.options import People, duration
 from afscope.cli.output import plain, rendered
 from afscope.cli.words import WORDS, word
@@ -218,7 +219,5 @@ def _unknowns(console: "Console", analysis: Analysis, who: People) -> None:
             )
     if analysis.gaps:
         _title(console, word(who.lang, "gaps"))
-        for gap in analysis.gaps:
-            _indented(
-                console, f"{who.clock(gap.from_ts)}–{who.clock(gap.to_ts)} {plain(gap.source)}: {plain(gap.reason)}"
-            )
+        for span, sources, reason in gap_lines(analysis.gaps, who.clock):
+            _indented(console, f"{span} {plain(sources)}: {plain(reason)}")
