@@ -17,6 +17,8 @@ MAX_TAILS = 50
 """Containers that are followed at once; each is a thread and an open connection."""
 # For all tails together, in real seconds.
 _PATIENCE_S = 3.0
+# For the log of a pod that was deleted, to come to its end.
+_LEAVE_S = 2.0
 _AIRFLOW = frozenset({"scheduler", "worker", "triggerer", "dag-processor", "api-server"})
 _KEDA = frozenset({"keda-operator", "keda-metrics-apiserver"})
 # KEDA's Helm chart calls it so; its plain manifests do not.
@@ -58,7 +60,7 @@ class LogCollector:
         uid = str(pod["uid"])
         if row.values["change"] == DELETED:
             if uid in self._tails:
-                self._tails[uid][0].end()
+                self._tails[uid][0].end(within=_LEAVE_S)
             return
         of = followed(pod)
         if of is None or uid in self._tails or of.namespace in self._refused:

@@ -136,9 +136,20 @@ class Tail:
             self._tape.gap(_TABLES[0], until, now, f"{self.part}: {self._why}")
         self._tape.vouch(_TABLES, self.part, None)
 
-    def end(self) -> None:
-        """Ends it soon, from any thread: what was read is written."""
+    def end(self, within: float = 0.0) -> None:
+        """Ends it soon, from any thread: what was read is written.
+
+        The log of a pod that is deleted ends by itself, if it has not yet; `within` so many real seconds.
+        """
         self._gone.set()
+        if within:
+            patience = threading.Timer(within, self._halt)
+            patience.daemon = True
+            patience.start()
+        else:
+            self._halt()
+
+    def _halt(self) -> None:
         if self._stream is not None:
             self._stream.stop()
 
@@ -163,8 +174,8 @@ class Tail:
     def _follow(self) -> bool:
         """One connection; whether it brought anything new, or lasted until it broke off. Raises when there was none."""
         before = self._last, self._with_last
-        self._over = False
         with self._opened(self._idle_s, follow="true") as stream:
+            self._over = False
             broken = self._take(stream)
             self._over = broken is None and not stream.stopped
         return broken is not None or (self._last, self._with_last) != before
@@ -178,7 +189,8 @@ class Tail:
         else:
             query["sinceSeconds"] = _CONTEXT_S
         with self._cluster.stream(self._path, query, idle_s=idle_s, last=last) as stream:
-            self._stream = stream
+            # The last question is not called off: it has little time of its own.
+            self._stream = None if last else stream
             if self._gone.is_set() and not last:
                 stream.stop()
             yield stream
