@@ -281,3 +281,63 @@ def test_a_pod_that_went_while_its_log_was_silent_is_a_gap_and_one_that_ended_is
         time.sleep(0.02)
     time.sleep(1.5)  # the other one asks again after a second
     assert [(since, upto) for since, upto, _ in gaps(deck)] == [(0, 40)]
+
+
+def test_the_last_question_is_not_called_off(deck: Deck) -> None:
+    """Neither by the collector, that ends all tails once it is told to stop."""
+    kubelet, stop = Kubelet([line(1, 1), None]), threading.Event()
+    tail = Tail(cast("Cluster", kubelet), deck.tape, SCHEDULER, raw=False)
+    kubelet.said_last = [line(2, 2)]
+    original, asked = tail._take, threading.Event()
+
+    def take(stream: Any) -> Unreachable | None:
+        if stop.is_set():
+            asked.set()
+            tail.end()
+        return original(stream)
+
+    tail._take = take  # type: ignore[method-assign]
+    thread = threading.Thread(target=tail.run, args=(stop,), daemon=True)
+    thread.start()
+    texts(deck, 1)
+    deck.pace.step(40)
+    stop.set()
+    thread.join(30)
+    assert asked.is_set()
+    deck.tape.end()
+    assert texts(deck, 2) == ["1", "2"]
+    assert gaps(deck) == []
+
+
+def test_the_log_of_a_deleted_pod_may_come_to_its_end(deck: Deck, start: Start) -> None:
+    tail = start(kubelet := Kubelet([line(1, 1)]))
+    until = time.monotonic() + 60
+    while not (kubelet.open and kubelet.open[0].chunks.empty()) and time.monotonic() < until:
+        time.sleep(0.02)
+    deck.pace.step(40)
+    tail.end(within=20)
+    for chunk in (line(2, 2), None):
+        kubelet.open[0].chunks.put(chunk)
+    assert texts(deck, 2) == ["1", "2"]
+    assert gaps(deck) == []
+
+
+def test_a_log_that_ended_before_its_pod_was_not_found_has_no_gap(deck: Deck, start: Start) -> None:
+    """Also where it could be asked once more, and time goes by until it is followed again."""
+
+    class Late(Kubelet):
+        @contextmanager
+        def stream(self, _path: str, query: Mapping[str, Any], *, idle_s: float, last: bool) -> Iterator[Stream]:
+            if "follow" in query and self.queries:
+                deck.pace.step(40)
+            with super().stream(_path, query, idle_s=idle_s, last=last) as stream:
+                yield stream
+
+    kubelet = Late([line(1, 1), None], ApiError(404, "NotFound", "gone"))
+    start(kubelet)
+    until = time.monotonic() + 60
+    while len(kubelet.queries) < 2 and time.monotonic() < until:
+        time.sleep(0.02)
+    time.sleep(0.2)
+    assert len(kubelet.queries) == 2
+    assert gaps(deck) == []
