@@ -76,7 +76,7 @@ class Tape:
         """
         with self._lock:
             try:
-                self._put_all(self._kube.observe(change, raw, self.pace.now(), kind=kind, since=since))
+                self._put(self._kube.observe(change, raw, self.pace.now(), kind=kind, since=since))
             except msgspec.DecodeError as error:
                 self._note(kind, f"{kind}: {error}")
             while self._kube.problems:
@@ -98,22 +98,18 @@ class Tape:
         `gone` has the keys of rows that somebody deleted.
         """
         with self._lock:
-            for row in self._airflow.poll(seen_at, took_s, ok=error is None, error=error):
-                self._put(row)
+            self._put(self._airflow.poll(seen_at, took_s, ok=error is None, error=error))
             for table, rows in tables.items():
-                for row in self._airflow.rows(table, rows, seen_at):
-                    self._put(row)
+                self._put(self._airflow.rows(table, rows, seen_at))
             for table, keys in (gone or {}).items():
-                for row in self._airflow.gone(table, keys, seen_at):
-                    self._put(row)
+                self._put(self._airflow.gone(table, keys, seen_at))
             if self._airflow.release:
                 self._writer.describe(airflow_version=self._airflow.release)
 
     def put(self, rows: Iterable[Row]) -> None:
         """Rows that a collector made itself (log lines, broker queues, settings); redacted by it."""
         with self._lock:
-            for row in rows:
-                self._put(row)
+            self._put(rows)
 
     def sample(self, metric: str, value: float) -> None:
         """The recorder's own cost."""
@@ -215,21 +211,13 @@ class Tape:
             if table not in self._shed:
                 self.sample(proven.METRIC + table, (now - until) / SECOND)
 
-    def _put_all(self, rows: Iterable[Row]) -> None:
+    def _put(self, rows: Iterable[Row]) -> None:
         kept = [row for row in rows if row.table not in self._shed]
         self._writer.extend(kept)
         self.rows += len(kept)
         for row in kept if self._listeners else ():
             for listener in self._listeners.get(row.table, ()):
                 listener(row)
-
-    def _put(self, row: Row) -> None:
-        if row.table in self._shed:
-            return
-        self._writer.append(row)
-        self.rows += 1
-        for listener in self._listeners.get(row.table, ()):
-            listener(row)
 
     def _note(self, source: str, text: str) -> None:
         """A server that sends the same nonsense for ever fills no manifest."""
