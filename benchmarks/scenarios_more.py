@@ -35,7 +35,7 @@ def broker() -> dict[str, Maker]:
         "refused_airflow3": lambda: make(down, warm, Work(52, 24, 25, dag="late", retries=9), faults={"broker_refused": (50, 130)}, end=240, major=3),
         "hung_at_work": lambda: make(down, warm, Work(52, 24, 25, dag="late", retries=9), faults={"broker_hung": (50, 130)}, end=240),
         "hung_from_zero": lambda: make(down, replace(BURST, retries=9), faults={"broker_hung": (10, 100)}, end=240),
-        "hung_in_silence": lambda: make(down, Work(15, 30, 30), faults={"broker_hung": (40, 110)}, low=2, high=2, end=260),
+        "hung_in_silence": lambda: make(down, Work(15, 30, 30), faults={"broker_hung": (40, 110)}, low=2, high=2, end=260, seed=2),
         "hung_in_silence_airflow3": lambda: make(guilty("max_replicas_ceiling", "broker_unavailable", also=("tasks_stuck_in_queued",)), Work(14, 2, 160, dag="long"), Work(16, 24, 40), faults={"broker_hung": (45, 125)}, low=3, high=3, end=260, major=3),
         "no_retries": lambda: make(down, warm, Work(52, 24, 25, dag="late"), Work(80, 12, 25, dag="later"), faults={"broker_refused": (50, 130)}, end=220),
         "workers_cut_off": lambda: make(down, warm, Work(52, 24, 25, dag="late"), faults={"broker_cut": (50, 140)}, end=260),

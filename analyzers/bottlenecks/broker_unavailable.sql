@@ -17,14 +17,14 @@
 -- detail = "{why}"
 -- remedy = "Find out what became of Redis or RabbitMQ (eviction, OOM, restart, network policy, a changed broker_url). Give it resources.requests, a PodDisruptionBudget, persistence (redis.persistence.enabled in the chart) or run it outside the cluster."
 -- variants.why-logs = "{lines} log lines of {pods} pods say that the connection to the broker failed, from {from} to {to}, and no task started on any worker in that time. {unsent} attempt(s) failed because their message could not be sent."
--- variants.why-standstill = "From {from} to {to} free slots of {pods} workers stood before queued tasks and none was taken; then {unsent} tasks began on {pods} workers in one moment. Scheduler and metadata DB answered all the time, and these workers brought running tasks to a good end: what they share and what did not answer is the broker. No log says so"
+-- variants.why-standstill = "From {from} to {to} free slots of {pods} workers stood before queued tasks and none was taken; then {tasks} tasks began on {pods} workers in one moment. Scheduler and metadata DB answered all the time, and these workers brought running tasks to a good end: what they share and what did not answer is the broker. No log says so."
 -- [text.zh]
 -- name = "broker 不可用"
 -- title = "Celery broker 有 {seconds} 秒无法连接：没有任何任务从 queued 变为 running"
 -- detail = "{why}"
 -- remedy = "查明 Redis 或 RabbitMQ 发生了什么（驱逐、OOM、重启、网络策略、broker_url 变更）。为其配置 resources.requests、PodDisruptionBudget、持久化（chart 的 redis.persistence.enabled），或在集群外运行。"
 -- variants.why-logs = "从 {from} 到 {to}，{pods} 个 Pod 的 {lines} 行日志显示与 broker 的连接失败，且这段时间没有任务在任何 worker 上启动。{unsent} 次尝试因消息无法发送而失败。"
--- variants.why-standstill = "从 {from} 到 {to}，{pods} 个 worker 有空闲槽位，任务却一直停在 queued；随后 {unsent} 个任务在同一时刻于 {pods} 个 worker 上开始。期间调度器和元数据库一直正常响应，这些 worker 上正在运行的任务也正常结束：它们共用而没有响应的是 broker。没有日志说明这一点"
+-- variants.why-standstill = "从 {from} 到 {to}，{pods} 个 worker 有空闲槽位，任务却一直停在 queued；随后 {tasks} 个任务在同一时刻于 {pods} 个 worker 上开始。期间调度器和元数据库一直正常响应，这些 worker 上正在运行的任务也正常结束：它们共用而没有响应的是 broker。没有日志说明这一点。"
 -- ---
 -- Celery retries every 2 s to 32 s and logs each attempt: a longer silence, a worker that is connected again, or a task
 -- that starts, ends the outage. What the scheduler cannot send reaches no worker at all, so there one pod is enough; of
@@ -60,7 +60,7 @@ bounded AS (
     FROM outage o LEFT JOIN unsent u ON u.island = o.island AND u.begun = o.begun
 ),
 told AS (
-    SELECT from_at, to_at, lines, pods, unsent, 'why-logs' AS why, CASE WHEN pods >= 2 OR unsent > 0 THEN 0.9 ELSE 0.75 END AS confidence, unsent_s,
+    SELECT from_at, to_at, lines, pods, unsent, 0 AS tasks, 'why-logs' AS why, CASE WHEN pods >= 2 OR unsent > 0 THEN 0.9 ELSE 0.75 END AS confidence, unsent_s,
         [{'table': 'log_lines', 'ts': from_at, 'key': pod, 'text': text}] AS evidence
     FROM bounded
     -- one of several that loses its connection is that pod's trouble; a connection lost once and found again is nobody's;
@@ -70,7 +70,7 @@ told AS (
 found AS (
     FROM told
     UNION ALL
-    SELECT from_at, to_at, 0, workers, tasks, 'why-standstill', 0.75, 0,
+    SELECT from_at, to_at, 0, workers, 0, tasks, 'why-standstill', 0.75, 0,
         [{'table': 'task_instances', 'ts': last_at, 'key': last_key, 'text': 'the last start of any task'},
          {'table': 'task_instances', 'ts': done_at, 'key': done_key, 'text': 'ran on one of these workers, success at ' || strftime(done_at, '%H:%M:%S')},
          {'table': 'task_instances', 'ts': to_at, 'key': key, 'text': 'begins with ' || (tasks - 1) || ' others on ' || workers || ' workers'}]
@@ -78,6 +78,6 @@ found AS (
 )
 SELECT from_at AS started_at, to_at AS ended_at, '' AS target, 'broker' AS subject,
     {'seconds': CAST(round(date_diff('millisecond', from_at, to_at) / 1000.0) AS BIGINT), 'lines': lines, 'pods': pods,
-     'from': strftime(from_at, '%H:%M:%S'), 'to': strftime(to_at, '%H:%M:%S'), 'unsent': unsent, 'why': why} AS params,
+     'from': strftime(from_at, '%H:%M:%S'), 'to': strftime(to_at, '%H:%M:%S'), 'unsent': unsent, 'tasks': tasks, 'why': why} AS params,
     confidence, evidence, unsent_s AS lost_task_seconds
 FROM found

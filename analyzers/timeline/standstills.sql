@@ -9,8 +9,9 @@
 -- params.moment_s = 3
 -- params.beat_s = 35
 -- ---
--- What several workers share is the broker, the database, the scheduler and, in Airflow 3, the execution API. The
--- database answered, the scheduler's heart beat, and a task of these workers came to a good end.
+-- What several workers share is the broker, the database, the scheduler, maybe a node and, in Airflow 3, the execution
+-- API. The database answered, the scheduler's heart beat, and a task of these workers came to a good end: well within the
+-- standstill where they stand on one node, which may have been frozen as a whole, or on nodes that nobody knows.
 WITH starts AS (
     SELECT a.host, a.running_at, a.queued_at, a.dag_id || '/' || a.run_id || '/' || a.task_id AS key
     FROM attempts a SEMI JOIN worker_pods w ON w.name = a.host WHERE a.running_at IS NOT NULL
@@ -27,14 +28,14 @@ taken AS (
 ),
 -- nothing starts in a break, so a worker's slots only become free in it: from its slots-th latest end on one is
 free AS (
-    SELECT t.*, greatest(t.last_at, w.consuming_at, (
+    SELECT t.*, w.node, greatest(t.last_at, w.consuming_at, (
         SELECT list(coalesce(a.ended_at, 'infinity'::TIMESTAMP) ORDER BY coalesce(a.ended_at, 'infinity'::TIMESTAMP) DESC)[CAST(w.slots AS INTEGER)]
         FROM attempts a WHERE a.host = t.name AND a.running_at <= t.last_at)) AS free_at
     FROM taken t JOIN worker_pods w ON w.name = t.name AND w.consuming_at < t.back_at AND coalesce(w.stopping_at, w.gone_at, 'infinity') > t.back_at
 ),
 -- from the second worker on it is no single worker's trouble
 ended AS (
-    SELECT last_at, last_key, back_at, greatest(list(free_at ORDER BY free_at)[2], min(queued_at)) AS from_at, count(*) AS workers, sum(tasks) AS tasks,
+    SELECT last_at, last_key, back_at, greatest(list(free_at ORDER BY free_at)[2], min(queued_at)) AS from_at, count(*) AS workers, count(DISTINCT node) AS nodes, sum(tasks) AS tasks,
         list(name) AS names, arg_min(key, (name, key)) AS key
     FROM free WHERE free_at <= back_at - to_seconds($min_s) GROUP BY last_at, last_key, back_at HAVING count(*) >= 2 AND sum(tasks) >= 3
 )
@@ -42,6 +43,7 @@ SELECT e.from_at, e.back_at AS to_at, e.last_at, e.last_key, e.workers, e.tasks,
     arg_max(d.dag_id || '/' || d.run_id || '/' || d.task_id, (d.ended_at, d.task_id)) AS done_key, max(d.ended_at) AS done_at
 FROM ended e CROSS JOIN airflow
 JOIN attempts d ON list_contains(e.names, d.host) AND d.last_state = 'success' AND d.ended_at > e.from_at - INTERVAL 10 SECOND AND d.running_at < e.from_at
+    AND (e.nodes > 1 OR d.ended_at > e.from_at + INTERVAL 10 SECOND)
     -- without the execution API a task of Airflow 3 cannot end, and does not outlive three heartbeats
     AND (airflow.major < 3 OR d.ended_at > e.back_at - to_seconds($min_s))
 WHERE e.back_at >= e.from_at + to_seconds($min_s)

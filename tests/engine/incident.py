@@ -203,7 +203,7 @@ class Incident:
 
     def pod(self, name: str, created: float, *, scheduled: float | None = None, started: float | None = None,
             ready: float | None = None, stopped: float | None = None, gone: float | None = None, grace: int = 600,
-            exit_code: int | None = None, **values: Any) -> None:  # fmt: skip
+            exit_code: int | None = None, node: str = "n1", **values: Any) -> None:  # fmt: skip
         """A worker pod on its way; what is None did not happen. `gone` is a second after `stopped` unless given."""
         row: dict[str, Any] = {
             "uid": name, "namespace": "air", "name": name, "owner_kind": "Deployment", "owner_name": "worker",
@@ -212,7 +212,7 @@ class Incident:
         }  # fmt: skip
         self._add("pods", created, **{**row, **(values if scheduled is None else {})})
         if scheduled is not None:
-            row |= {"scheduled_status": "True", "scheduled_at": at(scheduled), "node": "n1"}
+            row |= {"scheduled_status": "True", "scheduled_at": at(scheduled), "node": node}
             self._add("pods", scheduled, **{**row, **(values if started is None else {})})
         if started is not None:
             row |= {"started_at": at(started), "phase": "Running"}
@@ -247,7 +247,8 @@ class Incident:
         """A known log line."""
         self._add("log_lines", second, pattern=pattern, pod=pod, source=source, text=text, fields=json.dumps(fields))
 
-    def workers(self, *, activated: float = 12, boot: float = 5, names: Sequence[str] = ("w0",)) -> None:
+    def workers(self, *, activated: float = 12, boot: float = 5, names: Sequence[str] = ("w0",),
+                nodes: Sequence[str] = ("n1",)) -> None:  # fmt: skip
         """An ordinary cold start: KEDA activates, the HPA goes to len(names), all pods come up."""
         self.active_from = activated
         self.replicas(activated, 1, 0, "keda")
@@ -260,7 +261,8 @@ class Incident:
             self.hpa(activated + 16, metric=len(names), replicas=len(names), desired=len(names))
         for number, name in enumerate(names):
             born = activated + (0 if number == 0 else 1)
-            self.pod(name, born, scheduled=born, started=born + boot / 2, ready=born + boot)
+            node = nodes[number % len(nodes)]
+            self.pod(name, born, scheduled=born, started=born + boot / 2, ready=born + boot, node=node)
 
     def sidecar(
         self, task_id: str, second: float, *, reason: str = "ImagePullBackOff", base: str = "terminated"

@@ -14,10 +14,11 @@ def standstill(
     back: tuple[float, float] = (BACK, BACK),
     first_end: float = 34,
     long_task: bool = False,
+    nodes: tuple[str, ...] = ("n1", "n2"),
 ) -> Incident:
     """Eight tasks fill two workers until `first_end`; eight more, queued at 11 too, begin at `back` on w0 and on w1."""
     incident = Incident(160, max_replicas=2, airflow3=airflow3)
-    incident.workers(names=("w0", "w1"))
+    incident.workers(names=("w0", "w1"), nodes=nodes)
     incident.run("r", 10, 10.2)
     for number in range(16):
         host, first = number % 2, number < 8
@@ -75,3 +76,12 @@ def test_a_task_that_ends_late_acquits_the_execution_api(tmp_path: Path) -> None
 def test_full_workers_are_no_standstill(tmp_path: Path) -> None:
     case = standstill(first_end=BACK - 1).open(tmp_path)
     assert finding(case, "broker_unavailable") is None
+
+
+def test_a_node_that_froze_stops_all_its_workers_too(tmp_path: Path) -> None:
+    assert finding(standstill(nodes=("n1",)).open(tmp_path), "broker_unavailable") is None
+
+
+def test_a_task_that_ends_in_the_standstill_acquits_the_node(tmp_path: Path) -> None:
+    case = standstill(nodes=("n1",), long_task=True).open(tmp_path)
+    assert "broker_unavailable" in roots(case)
